@@ -1,0 +1,93 @@
+# `make` lists the targets. Everything the targets need beyond Go, scripts/setup.sh installs or asks for.
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 1s
+PKG       ?= ./...
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2 # 2026.2.2
+
+# The Python environment of the real loaders; the integration tests look here for it.
+export SCAPEFS_VENV ?= $(CURDIR)/.cache/loaders-venv
+
+UNIT_PACKAGES = $$(go list ./... | grep -v /integration)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/scapefs
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/scapefs ./cmd/scapefs
+
+.PHONY: demo
+demo: setup-fuse build ## pack a small model, mount it, read it back and compare
+	bin/scapefs demo
+
+.PHONY: test
+test: setup vet test-unit test-race test-integration ## run everything: unit tests, race detector, mounts, real loaders
+
+.PHONY: test-unit
+test-unit: ## run the unit tests
+	go test -timeout 10m $(UNIT_PACKAGES)
+
+.PHONY: test-short
+test-short: ## run the quick unit tests; needs nothing but Go
+	go test -short $(UNIT_PACKAGES)
+
+.PHONY: test-race
+test-race: setup-build ## run the unit tests with the race detector; the long ones in part
+	go test -race -short -timeout 10m $(UNIT_PACKAGES)
+
+.PHONY: test-integration
+test-integration: setup-fuse setup-loaders ## run the tests on real mounts with real loaders
+	go test -count=1 -timeout 20m ./integration/...
+
+.PHONY: test-purego
+test-purego: ## run the unit tests without assembly
+	CGO_ENABLED=0 go test -short -tags purego $(UNIT_PACKAGES)
+
+.PHONY: cross
+cross: ## compile code and tests for every architecture, with and without assembly
+	@for arch in amd64 arm64; do for tags in '' purego; do \
+		echo "$$arch $$tags"; \
+		CGO_ENABLED=0 GOARCH=$$arch go build -tags "$$tags" ./... && \
+		CGO_ENABLED=0 GOARCH=$$arch go vet -tags "$$tags" ./... || exit 1; \
+	done; done
+
+.PHONY: bench
+bench: ## run the benchmarks (BENCH=pattern BENCHTIME=1s PKG=./codec)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(PKG)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: lint
+lint: vet ## check format, vet and staticcheck
+	@files=$$(find . -name '.?*' -prune -o -name '*.go' -exec gofmt -l {} +); \
+	if [ -n "$$files" ]; then echo "not formatted by gofmt:"; echo "$$files"; exit 1; fi
+	go run $(STATICCHECK) ./...
+
+.PHONY: vet
+vet:
+	go vet ./...
+	go -C codec/_asm vet .
+
+.PHONY: generate
+generate: ## make generated code anew
+	go generate ./...
+
+.PHONY: setup
+setup: setup-fuse setup-build setup-loaders ## install what the tests need; at once when all is there
+
+.PHONY: setup-fuse setup-build setup-loaders
+setup-fuse setup-build setup-loaders: setup-%:
+	@scripts/setup.sh $*
+
+.PHONY: clean distclean
+clean: ## remove what was built
+	rm -rf bin
+distclean: clean ## and the Python environment of the loaders
+	rm -rf .cache

@@ -1,0 +1,72 @@
+package archive
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scapefs/scapefs/codec"
+)
+
+var update = flag.Bool("update", false, "rewrite the worked example in docs/format.md")
+
+const (
+	formatDoc    = "../docs/format.md"
+	exampleBegin = "<!-- example: begin -->\n```\n"
+	exampleEnd   = "```\n<!-- example: end -->"
+)
+
+// The worked example of the specification is what the code writes, and what a
+// decoder written from the specification reads.
+func TestWorkedExample(t *testing.T) {
+	content := makeSafetensors(t, bf16Tensor("w", 7, 600))
+	archive := packed(t, content, PackOptions{Method: codec.Auto})
+	got, notes := decodeBySpec(t, archive)
+	if !bytes.Equal(got, content) {
+		t.Fatal("the decoder by specification gives other bytes")
+	}
+	doc, err := os.ReadFile(formatDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(doc), exampleBegin)
+	example, after, ok2 := strings.Cut(rest, exampleEnd)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no place for the example", formatDoc)
+	}
+	if *update {
+		if err := os.WriteFile(formatDoc, []byte(before+exampleBegin+notes+exampleEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if example != notes {
+		t.Errorf("%s shows another archive than the code writes; go test ./archive -run WorkedExample -update", formatDoc)
+	}
+}
+
+// Real models, by every method, through the decoder by specification.
+func TestDecodeBySpecification(t *testing.T) {
+	files, err := filepath.Glob("../testdata/*.safetensors")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no models: %v", err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range codec.Methods() {
+			t.Run(filepath.Base(file)+"/"+m.String(), func(t *testing.T) {
+				t.Parallel()
+				got, _ := decodeBySpec(t, packed(t, content, PackOptions{Method: m}))
+				if !bytes.Equal(got, content) {
+					t.Error("other bytes")
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package archive
+
+// renameNoReplace renames from to to unless there is a file of that name; it
+// then fails with fs.ErrExist.
+func renameNoReplace(from, to string) error { return linkNoReplace(from, to) }

@@ -1,0 +1,521 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/bits"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A decoder written from docs/format.md alone, without the packages that it
+// describes, to show that the specification suffices. It annotates what it
+// reads on the way. It checks nothing: the archives it reads are good.
+
+// walker reads an archive from start to end and notes what stands where.
+type walker struct {
+	b     []byte
+	pos   int
+	notes strings.Builder
+}
+
+// note describes the next n bytes, and skips them.
+func (w *walker) note(n int, format string, args ...any) []byte {
+	b := w.b[w.pos : w.pos+n]
+	text := fmt.Sprintf(format, args...)
+	shown := b[:min(len(b), 16)]
+	for i := 0; i < len(shown) || i == 0; i += 8 {
+		end := min(i+8, len(shown))
+		fmt.Fprintf(&w.notes, "%06x  %-23s  %s\n", w.pos+i, spaced(shown[i:end]), text)
+		text = ""
+	}
+	if len(b) > len(shown) {
+		fmt.Fprintf(&w.notes, "        ... %d bytes in all\n", len(b))
+	}
+	w.pos += n
+	return b
+}
+
+func spaced(b []byte) string {
+	var s []string
+	for _, v := range b {
+		s = append(s, hex.EncodeToString([]byte{v}))
+	}
+	return strings.Join(s, " ")
+}
+
+func (w *walker) u8(what string) int {
+	v := int(w.b[w.pos])
+	w.note(1, "%s: %d", what, v)
+	return v
+}
+
+func (w *walker) u16(what string) int {
+	v := int(binary.LittleEndian.Uint16(w.b[w.pos:]))
+	w.note(2, "%s: %d", what, v)
+	return v
+}
+
+func (w *walker) u32(what string) int {
+	v := int(binary.LittleEndian.Uint32(w.b[w.pos:]))
+	w.note(4, "%s: %d", what, v)
+	return v
+}
+
+func (w *walker) u64(what string) int {
+	v := int(binary.LittleEndian.Uint64(w.b[w.pos:]))
+	w.note(8, "%s: %d", what, v)
+	return v
+}
+
+func (w *walker) sum(what string) { w.note(8, "%s: xxh3-64", what) }
+
+func (w *walker) varint(what string) int {
+	v, n := binary.Uvarint(w.b[w.pos:])
+	w.note(n, "%s: %d", what, v)
+	return int(v)
+}
+
+// specRow is a row of the index, as far as decoding takes it.
+type specRow struct{ pos, length, header, payload int }
+
+// decodeBySpec decodes an archive whose records are all different, and
+// returns the original and the notes.
+func decodeBySpec(t *testing.T, b []byte) (original []byte, notes string) {
+	t.Helper()
+	trailer := b[len(b)-64:]
+	at := int(binary.LittleEndian.Uint64(trailer))
+	nameLen := int(binary.LittleEndian.Uint16(b[at+64:]))
+	count := int(binary.LittleEndian.Uint32(b[at+60:]))
+	rowsAt := at + (66+nameLen+7)/8*8
+
+	w := &walker{b: b}
+	w.note(8, "FILE HEADER: magic")
+	w.u16("version")
+	w.u16("flags")
+	w.u32("reserved")
+	for i := range count {
+		p := b[rowsAt+40*i:]
+		row := specRow{int(binary.LittleEndian.Uint64(p[8:])), int(binary.LittleEndian.Uint32(p[16:])),
+			int(binary.LittleEndian.Uint32(p[20:])), int(binary.LittleEndian.Uint32(p[24:]))}
+		if row.pos < w.pos {
+			// Stored once already: decode that record again, without notes.
+			again := &walker{b: b, pos: row.pos}
+			original = append(original, again.chunk(t, row, i)...)
+			continue
+		}
+		original = append(original, w.chunk(t, row, i)...)
+	}
+	w.index(count)
+	return original, w.notes.String()
+}
+
+func (w *walker) index(count int) {
+	w.u64("INDEX: size of the original")
+	w.note(32, "SHA-256 of the original")
+	w.u64("mtime, seconds")
+	w.u32("mtime, nanoseconds")
+	w.note(4, "mode: %#o", binary.LittleEndian.Uint32(w.b[w.pos:]))
+	w.u32("chunk size")
+	w.u32("rows")
+	n := w.u16("length of the name")
+	w.note(n, "name: %q", w.b[w.pos:w.pos+n])
+	if pad := (66+n+7)/8*8 - 66 - n; pad > 0 {
+		w.note(pad, "padding")
+	}
+	for i := range count {
+		w.u64(fmt.Sprintf("row %d: offset", i))
+		w.u64("position")
+		w.u32("original bytes")
+		w.u32("header bytes")
+		w.u32("payload bytes")
+		w.u8("method")
+		w.u8("dtype")
+		w.u16("flags")
+		w.sum("chunk header")
+	}
+	w.u64("TRAILER: position of the index")
+	w.u64("length of the index")
+	w.sum("index")
+	w.u64("size of the archive")
+	w.u16("version")
+	w.note(14, "reserved")
+	w.sum("trailer so far")
+	w.note(8, "magic")
+}
+
+type specStream struct {
+	bits, coder, constant, lanes int
+	freq                         []int
+}
+
+type specModel struct {
+	kind, width, raw, sign int
+	natural                bool
+	alphabet               func(symbol int) int
+	streams                []specStream
+}
+
+func (w *walker) chunk(t *testing.T, row specRow, i int) []byte {
+	t.Helper()
+	end := row.pos + row.header + row.payload
+	w.u8(fmt.Sprintf("CHUNK %d: method", i))
+	models := make([]specModel, w.varint("models"))
+	type block struct{ length, model, stored int }
+	blocks := make([]block, w.varint("blocks"))
+	for k := range models {
+		models[k] = w.model(k)
+	}
+	for k := range blocks {
+		blocks[k] = block{w.varint(fmt.Sprintf("block %d: length", k)), w.varint("model"), w.varint("stored length")}
+		w.sum("block")
+	}
+	if w.pos != row.pos+row.header {
+		t.Fatalf("chunk %d: header ends at %d, row says %d", i, w.pos, row.pos+row.header)
+	}
+	var out []byte
+	for k, b := range blocks {
+		out = append(out, w.block(t, &models[b.model], b.length, w.pos+b.stored, k)...)
+	}
+	if w.pos != end || len(out) != row.length {
+		t.Fatalf("chunk %d ends at %d with %d bytes, row says %d with %d", i, w.pos, len(out), end, row.length)
+	}
+	return out
+}
+
+func (w *walker) model(k int) (m specModel) {
+	m.kind, m.width = w.u8(fmt.Sprintf("model %d: split", k)), 1
+	widths := []int{8}
+	switch m.kind {
+	case 1:
+		m.width = w.u8("width")
+		widths = make([]int, m.width)
+		for i := range widths {
+			widths[i] = 8
+		}
+	case 2:
+		widths = w.top(&m)
+	}
+	for i, bits := range widths {
+		m.streams = append(m.streams, w.stream(i, bits))
+	}
+	return m
+}
+
+func (w *walker) top(m *specModel) (widths []int) {
+	m.width, m.raw = w.u8("width"), w.u8("raw bits")
+	flags := w.u8("flags")
+	m.sign, m.natural = flags&3, flags&4 != 0
+	value := 8*min(m.width, 2) - m.raw
+	w.alphabet(m)
+	widths = []int{min(8, value)}
+	if m.raw%8 != 0 {
+		widths = append(widths, m.raw%8)
+	}
+	if m.raw >= 8 {
+		widths = append(widths, 8)
+	}
+	for range m.width - 2 {
+		widths = append(widths, 8)
+	}
+	return widths
+}
+
+func (w *walker) alphabet(m *specModel) {
+	kind := w.u8("alphabet")
+	switch kind {
+	case 0, 1:
+		base := w.varint("base")
+		m.alphabet = func(s int) int {
+			if kind == 1 && s == 0 {
+				return 0
+			}
+			return base + s
+		}
+	case 2:
+		list := make([]int, w.varint("values"))
+		next := 0
+		for i := range list {
+			list[i] = next + w.varint("gap")
+			next = list[i] + 1
+		}
+		m.alphabet = func(s int) int { return list[s] }
+	}
+}
+
+func (w *walker) stream(i, width int) (s specStream) {
+	s.bits, s.coder = width, w.u8(fmt.Sprintf("stream %d: coder", i))
+	switch s.coder {
+	case 1:
+		s.constant = w.u8("constant")
+	case 3:
+		s.lanes = 1 << w.u8("lanes, log2")
+		n, precision := w.u8("symbols - 1")+1, w.u8("precision")
+		r := specBits{b: w.b[w.pos:]}
+		class := 0
+		for range n {
+			class += r.class()
+			s.freq = append(s.freq, r.weight(class, precision))
+		}
+		w.note((r.at+7)/8, "weights")
+		s.freq = specNormalise(s.freq)
+	}
+	return s
+}
+
+// specBits reads bits, the lowest first.
+type specBits struct {
+	b  []byte
+	at int
+}
+
+func (r *specBits) read(n int) (v int) {
+	for i := range n {
+		v |= int(r.b[r.at/8]>>(r.at%8)&1) << i
+		r.at++
+	}
+	return v
+}
+
+func (r *specBits) class() int {
+	switch {
+	case r.read(1) == 0:
+		return 0
+	case r.read(1) == 0:
+		return -1
+	case r.read(1) == 0:
+		return 1
+	}
+	z := r.read(5) + 3
+	if z%2 == 0 {
+		return z / 2
+	}
+	return -(z + 1) / 2
+}
+
+func (r *specBits) weight(length, precision int) int {
+	if length < 2 {
+		return length
+	}
+	m := min(length-1, precision)
+	v := (1<<m | r.read(m)) << (length - 1 - m)
+	if m < length-1 {
+		v |= 1 << (length - 2 - m)
+	}
+	return v
+}
+
+func specNormalise(w []int) []int {
+	sum, left := 0, 4096
+	for _, v := range w {
+		sum += v
+	}
+	if sum == 4096 {
+		return w
+	}
+	f := make([]int, len(w))
+	for i, v := range w {
+		if v > 0 {
+			f[i] = max(1, 4096*v/sum)
+			left -= f[i]
+		}
+	}
+	lengths := make([]int, len(f))
+	for i, v := range f {
+		lengths[i] = bits.Len(uint(v))
+	}
+	for length := 12; left > 0; length-- {
+		for i := range f {
+			if lengths[i] == length && left > 0 {
+				f[i]++
+				left--
+			}
+		}
+	}
+	for ; left < 0; left++ {
+		most := 0
+		for i := range f {
+			if f[i] > f[most] {
+				most = i
+			}
+		}
+		f[most]--
+	}
+	return f
+}
+
+func (w *walker) block(t *testing.T, m *specModel, length, end, k int) []byte {
+	t.Helper()
+	n := length / m.width
+	sizes := make([]int, len(m.streams))
+	last, fixed := -1, 0
+	for i, s := range m.streams {
+		switch s.coder {
+		case 0:
+			sizes[i] = n
+		case 2:
+			sizes[i] = specPackedLen(n, s.bits)
+		case 3, 4:
+			if last >= 0 {
+				sizes[last] = w.varint(fmt.Sprintf("block %d: length of stream %d", k, last))
+				fixed += sizes[last]
+			}
+			last = i
+			continue
+		}
+		fixed += sizes[i]
+	}
+	if last >= 0 {
+		sizes[last] = end - w.pos - fixed
+	}
+	symbols := make([][]byte, len(m.streams))
+	for i := range m.streams {
+		coded := w.note(sizes[i], "block %d: stream %d", k, i)
+		symbols[i] = specDecodeStream(t, &m.streams[i], n, coded)
+	}
+	out := make([]byte, length)
+	for e := range n {
+		m.element(out[e*m.width:(e+1)*m.width], symbols, e, n)
+	}
+	return out
+}
+
+// element puts element e of n together.
+func (m *specModel) element(out []byte, symbols [][]byte, e, n int) {
+	if m.kind != 2 {
+		for k := range out {
+			out[k] = symbols[k][e]
+		}
+		return
+	}
+	at := e
+	if group := e / 64 * 64; !m.natural && m.width > 1 && group+64 <= n {
+		at = group + 2*(e%32) + e%64/32
+	}
+	value, raw, next := m.alphabet(int(symbols[0][at])), 0, 1
+	if m.raw%8 != 0 {
+		raw = int(symbols[next][at])
+		next++
+	}
+	if m.raw >= 8 {
+		raw = raw<<8 | int(symbols[next][at])
+		next++
+	}
+	u := 8 * min(m.width, 2)
+	unit := value<<m.raw + raw
+	switch m.sign {
+	case 1:
+		low := 1 << (m.raw - 1)
+		unit = value*low + raw%low + raw/low<<(u-1)
+	case 2:
+		unit = value/2<<m.raw + raw + value%2<<(u-1)
+	}
+	if m.width == 1 {
+		out[0] = byte(unit)
+		return
+	}
+	binary.LittleEndian.PutUint16(out[m.width-2:], uint16(unit))
+	for k := m.width - 3; k >= 0; k-- {
+		out[k] = symbols[next][e]
+		next++
+	}
+}
+
+func specGroup(k int) (in, out int) {
+	switch k {
+	case 2, 6:
+		return 4, k / 2
+	case 4:
+		return 2, 1
+	}
+	return 8, k
+}
+
+func specPackedLen(n, k int) int {
+	in, out := specGroup(k)
+	return n/(64*in)*64*out + (n%(64*in)*k+7)/8
+}
+
+func specDecodeStream(t *testing.T, s *specStream, n int, b []byte) []byte {
+	t.Helper()
+	switch s.coder {
+	case 1:
+		return bytes.Repeat([]byte{byte(s.constant)}, n)
+	case 2:
+		return specUnpack(n, s.bits, b)
+	case 3:
+		return specRANS(t, s, n, b)
+	case 4:
+		z, err := zstd.NewReader(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		out, err := z.DecodeAll(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	return b
+}
+
+func specUnpack(n, k int, b []byte) []byte {
+	in, out := specGroup(k)
+	symbols := make([]byte, 0, n)
+	for ; len(symbols)+64*in <= n; b = b[64*out:] {
+		group := make([]byte, 64*in)
+		for j := range 64 {
+			left := 0 // bits of the vectors that are not stored
+			for v := range out {
+				group[64*v+j] = b[64*v+j] & (1<<k - 1)
+			}
+			for i := range (in - out) * k {
+				bit := b[64*(i/(8-k))+j] >> (k + i%(8-k)) & 1
+				left |= int(bit) << i
+			}
+			for v := out; v < in; v++ {
+				group[64*v+j] = byte(left>>((v-out)*k)) & (1<<k - 1)
+			}
+		}
+		symbols = append(symbols, group...)
+	}
+	r := specBits{b: b}
+	for len(symbols) < n {
+		symbols = append(symbols, byte(r.read(k)))
+	}
+	return symbols
+}
+
+func specRANS(t *testing.T, s *specStream, n int, b []byte) []byte {
+	t.Helper()
+	states := make([]int, s.lanes)
+	for i := range states {
+		states[i] = int(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	b = b[4*s.lanes:]
+	out := make([]byte, n)
+	for i := range out {
+		x := &states[i%s.lanes]
+		slot, start, symbol := *x%4096, 0, 0
+		for ; start+s.freq[symbol] <= slot; symbol++ {
+			start += s.freq[symbol]
+		}
+		out[i] = byte(symbol)
+		*x = s.freq[symbol]*(*x/4096) + slot - start
+		if *x < 1<<16 {
+			*x = *x<<16 + int(binary.LittleEndian.Uint16(b))
+			b = b[2:]
+		}
+	}
+	for _, x := range states {
+		if x != 1<<16 || len(b) > 0 {
+			t.Fatalf("a state ends at %d, %d bytes left", x, len(b))
+		}
+	}
+	return out
+}

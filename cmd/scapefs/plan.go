@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/scapefs/scapefs/archive"
+)
+
+// action is what becomes of one entry of a source.
+type action int
+
+const (
+	convert  action = iota // pack, or unpack
+	copyFile               // a file that is not converted
+	copyLink               // a symbolic link, whose text is kept
+	makeDir
+)
+
+// step is one action on one entry.
+type step struct {
+	do       action
+	src, dst string
+	info     fs.FileInfo
+}
+
+// rule says what pack or unpack do with names.
+type rule struct {
+	// convert gives the name of what a file called name is converted to;
+	// false if in a folder such a file is copied.
+	convert func(name string) (string, bool)
+	// convertAny is convert for a file that was named on the command line.
+	convertAny func(name string) (string, bool)
+	// shown gives the name that must not occur twice in a folder.
+	shown func(name string) string
+	// inPlace says that a folder may be converted without an OUT.
+	inPlace bool
+	// stderr is where it is told what is left out.
+	stderr io.Writer
+}
+
+// planSteps lists what is to be done to bring srcs to out, folders before
+// what is in them. Nothing has been touched when it fails.
+func planSteps(srcs []string, out string, r rule) ([]step, error) {
+	intoFolder := len(srcs) > 1 && out != "" || strings.HasSuffix(out, "/") || isDir(out)
+	var steps []step
+	for _, src := range srcs {
+		info, err := os.Stat(src)
+		if err != nil {
+			return nil, err
+		}
+		var more []step
+		switch {
+		case info.IsDir():
+			more, err = planTree(src, out, r)
+		case info.Mode().IsRegular():
+			more, err = planFile(src, out, intoFolder, info, r)
+		default:
+			err = fmt.Errorf("%s is neither a file nor a folder", src)
+		}
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, more...)
+	}
+	return steps, checkClashes(steps, r)
+}
+
+func planFile(src, out string, intoFolder bool, info fs.FileInfo, r rule) ([]step, error) {
+	name, ok := r.convertAny(filepath.Base(src))
+	switch {
+	case !ok && (out == "" || intoFolder):
+		return nil, usagef("%s is not named like an archive (X%s or N%s): say with -o FILE what it becomes", src, archive.ArchiveSuffix, archive.AnySuffix)
+	case out == "":
+		return []step{{convert, src, filepath.Join(filepath.Dir(src), name), info}}, nil
+	case !intoFolder:
+		return []step{{convert, src, out, info}}, nil
+	}
+	var steps []step
+	if !isDir(out) {
+		steps = append(steps, step{do: makeDir, dst: filepath.Clean(out)})
+	}
+	return append(steps, step{convert, src, filepath.Join(out, name), info}), nil
+}
+
+func planTree(root, out string, r rule) ([]step, error) {
+	if out == "" && !r.inPlace {
+		return nil, usagef("%s is a folder: say with -o OUT where to put the archives", root)
+	}
+	root, err := filepath.EvalSymlinks(root) // a link would not be walked
+	if err != nil {
+		return nil, err
+	}
+	inPlace := out == "" || sameFile(root, out)
+	if inPlace {
+		out = root
+	} else if err := checkApart(root, out); err != nil {
+		return nil, err
+	}
+	var steps []step
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		s, ok, err := planEntry(root, path, out, d, r)
+		if ok && (s.do == convert || !inPlace) {
+			steps = append(steps, s)
+		}
+		return err
+	})
+	return steps, err
+}
+
+// planEntry gives the step for an entry of the folder root; false if there is
+// nothing to do for it.
+func planEntry(root, path, out string, d fs.DirEntry, r rule) (step, bool, error) {
+	info, err := d.Info()
+	if err != nil {
+		return step{}, false, err
+	}
+	rel, err := filepath.Rel(root, path)
+	if err != nil {
+		return step{}, false, err
+	}
+	s := step{src: path, dst: filepath.Join(out, rel), info: info}
+	switch info.Mode().Type() {
+	case fs.ModeDir:
+		s.do = makeDir
+	case fs.ModeSymlink:
+		s.do = copyLink
+	case 0:
+		s.do = copyFile
+		if name, ok := r.convert(d.Name()); ok {
+			s.do, s.dst = convert, filepath.Join(filepath.Dir(s.dst), name)
+		}
+	default:
+		fmt.Fprintf(r.stderr, "scapefs: warning: %s is neither file, folder nor link: left out\n", path)
+		return s, false, nil
+	}
+	return s, true, nil
+}
+
+// checkApart refuses an OUT within the folder it is made of: what is written
+// would be found and taken again.
+func checkApart(root, out string) error {
+	source, err := realPath(root)
+	if err != nil {
+		return err
+	}
+	target, err := realPath(out)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(target, strings.TrimSuffix(source, "/")+"/") {
+		return usagef("%s is within %s: choose an OUT outside of it", out, root)
+	}
+	return nil
+}
+
+// checkClashes refuses two files that would get one name, be it in the folder
+// or in a mount of it.
+func checkClashes(steps []step, r rule) error {
+	taken := make(map[string]step, len(steps))
+	for _, s := range steps {
+		dir, name := filepath.Split(filepath.Clean(s.dst))
+		if s.do == convert || s.do == copyFile {
+			name = r.shown(name)
+		}
+		key := dir + name
+		other, ok := taken[key]
+		if ok && (s.do != makeDir || other.do != makeDir) {
+			return fmt.Errorf("%s and %s would both become %s: rename or remove one of them", other.src, s.src, key)
+		}
+		taken[key] = s
+	}
+	return nil
+}
+
+// realPath is the absolute path without links of a file that need not exist.
+func realPath(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if !errors.Is(err, fs.ErrNotExist) || abs == "/" {
+		return real, err
+	}
+	parent, err := realPath(filepath.Dir(abs))
+	return filepath.Join(parent, filepath.Base(abs)), err
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func sameFile(a, b string) bool {
+	ai, errA := os.Stat(a)
+	bi, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(ai, bi)
+}

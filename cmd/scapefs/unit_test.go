@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/scapefs/scapefs/archive"
+	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/safetensors"
+	"github.com/scapefs/scapefs/testdata"
+)
+
+func TestFlagsFirst(t *testing.T) {
+	tests := []struct{ in, want []string }{
+		{[]string{}, []string{}},
+		{[]string{"pack"}, []string{"pack", "--"}},
+		{[]string{"pack", "a", "--replace", "b"}, []string{"pack", "--replace", "--", "a", "b"}},
+		{[]string{"pack", "a", "-o", "out", "b"}, []string{"pack", "-o", "out", "--", "a", "b"}},
+		{[]string{"pack", "a", "--output=out"}, []string{"pack", "--output=out", "--", "a"}},
+		{[]string{"pack", "a", "-o"}, []string{"pack", "-o", "--", "a"}},
+		{[]string{"pack", "--", "-o", "--", "x"}, []string{"pack", "--", "-o", "--", "x"}},
+		{[]string{"pack", "-"}, []string{"pack", "--", "-"}},
+		{[]string{"nothing", "a", "-o"}, []string{"nothing", "a", "-o"}},
+	}
+	app := newApp(io.Discard, io.Discard)
+	for _, test := range tests {
+		got := flagsFirst(app, append([]string{"scapefs"}, test.in...))
+		if want := append([]string{"scapefs"}, test.want...); !slices.Equal(got, want) {
+			t.Errorf("flagsFirst(%q) = %q, want %q", test.in, got, want)
+		}
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	for in, want := range map[string]byteSize{"0": 0, "1": 1, "4MiB": 4 << 20, "1.5GiB": 3 << 29, "512M": 512e6} {
+		var b byteSize
+		if err := b.Set(in); err != nil || b != want {
+			t.Errorf("Set(%q) = %d, %v, want %d", in, b, err, want)
+		}
+	}
+	for _, in := range []string{"", "x", "-1", "1 parsec", "9223372036854775808", "99999999999 TiB"} {
+		var b byteSize
+		if err := b.Set(in); err == nil {
+			t.Errorf("Set(%q) = %d, want an error", in, b)
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("any"), 1},
+		{context.Canceled, 1},
+		{usagef("wrong"), 2},
+		{fmt.Errorf("in: %w", usagef("wrong")), 2},
+		{fmt.Errorf("in: %w", &archive.CorruptError{Path: "x", Err: errors.New("bad")}), 3},
+		{errors.Join(errors.New("any"), archive.ErrNotArchive), 3},
+		{archive.ErrVersion, 3},
+		{archive.ErrUnsupported, 3},
+		{archive.ErrChanged, 1},
+		{&codeError{code: 3}, 3},
+	} {
+		if got := exitCode(test.err); got != test.want {
+			t.Errorf("exitCode(%v) = %d, want %d", test.err, got, test.want)
+		}
+	}
+}
+
+func TestReportHasOneLineAnError(t *testing.T) {
+	var b bytes.Buffer
+	report(&b, errors.Join(errors.New("one"), errors.New("two")))
+	report(&b, nil)
+	report(&b, &codeError{code: 3})
+	report(&b, fmt.Errorf("x: %w", context.Canceled))
+	if want := "scapefs: one\nscapefs: two\nscapefs: interrupted\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+// The gravest failure decides, and an interrupt ends the work.
+func TestEach(t *testing.T) {
+	var seen []int
+	err := each(context.Background(), io.Discard, []int{0, 3, 1}, func(code int) error {
+		seen = append(seen, code)
+		if code == 0 {
+			return nil
+		}
+		return &codeError{code: code, msg: "failed"}
+	})
+	if exitCode(err) != 3 || err.Error() != "" || !slices.Equal(seen, []int{0, 3, 1}) {
+		t.Errorf("each gave %v (code %d) after %v", err, exitCode(err), seen)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	seen = nil
+	err = each(ctx, io.Discard, []int{1, 2, 3}, func(n int) error {
+		seen = append(seen, n)
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || len(seen) != 1 {
+		t.Errorf("each gave %v after %v, want it cancelled after the first", err, seen)
+	}
+}
+
+func TestDemoModelIsValidAndOfItsSize(t *testing.T) {
+	for _, size := range []int64{0, 1, 1 << 20, 9 << 20} {
+		m, err := newDemoModel(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b bytes.Buffer
+		if err := m.write(t.Context(), &a); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.write(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a.Bytes(), b.Bytes()) {
+			t.Errorf("size %d: two runs differ", size)
+		}
+		h, err := safetensors.Parse(bytes.NewReader(a.Bytes()), int64(a.Len()))
+		if err != nil {
+			t.Fatalf("size %d: %v", size, err)
+		}
+		if want := m.layers * len(m.real.Tensors); len(h.Tensors) != want {
+			t.Errorf("size %d: %d tensors, want %d", size, len(h.Tensors), want)
+		}
+		if got := int64(a.Len()); size >= 1<<20 && (got < size*3/4 || got > size*5/4) {
+			t.Errorf("size %d: made %d bytes", size, got)
+		}
+	}
+}
+
+// Each copy has the elements of the original, each as often, in an order of
+// its own.
+func TestShuffle(t *testing.T) {
+	src := make([]byte, 2*1000)
+	for i := range 1000 {
+		src[2*i], src[2*i+1] = byte(i), byte(i>>8)
+	}
+	rng := rand.New(rand.NewPCG(0, 0))
+	orders := map[string]bool{}
+	for range 50 {
+		got := appendShuffled(rng, nil, src)
+		orders[string(got)] = true
+		if a, b := elements(got), elements(src); !slices.Equal(a, b) {
+			t.Fatal("elements were lost")
+		}
+	}
+	if len(orders) != 50 {
+		t.Errorf("%d orders in 50 copies", len(orders))
+	}
+	for _, n := range []int{0, 2, 4} {
+		if got := appendShuffled(rng, nil, src[:n]); len(got) != n {
+			t.Errorf("%d bytes became %d", n, len(got))
+		}
+	}
+}
+
+func elements(b []byte) []int {
+	var v []int
+	for i := 0; i < len(b); i += 2 {
+		v = append(v, int(b[i])|int(b[i+1])<<8)
+	}
+	slices.Sort(v)
+	return v
+}
+
+// A sample has the first chunks that pack makes of a file, as many as fit.
+func TestTakeSample(t *testing.T) {
+	dir := t.TempDir()
+	model, text := filepath.Join(dir, "m.safetensors"), filepath.Join(dir, "text")
+	for path, data := range map[string][]byte{model: testdata.Stories260K, text: bytes.Repeat([]byte("text"), 1000)} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := int64(len(testdata.Stories260K))
+	for _, test := range []struct {
+		path   string
+		limit  int64
+		chunks int
+		elem   codec.Elem // of the last
+	}{
+		{model, size, 2, codec.BF16},
+		{model, size - 1, 1, codec.Bytes},
+		{text, 4000, 1, codec.Bytes},
+		{text, 3999, 0, codec.Bytes},
+	} {
+		s, err := takeSample(test.path, test.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum int64
+		for _, c := range s.chunks {
+			sum += int64(len(c.data))
+		}
+		if sum != s.Measured || len(s.chunks) != test.chunks || sum > test.limit || test.limit < s.Size && sum == s.Size {
+			t.Errorf("%+v: %d chunks of %d bytes, taken %d of %d", test, len(s.chunks), sum, s.Measured, s.Size)
+		}
+		if n := len(s.chunks); n > 0 && s.chunks[n-1].Elem != test.elem {
+			t.Errorf("%+v: elements %+v", test, s.chunks[n-1].Elem)
+		}
+	}
+}
+
+// The limit is for all files together; what one does not use is for those
+// behind it.
+func TestTakeSamplesShareALimit(t *testing.T) {
+	small, large := filepath.Join(t.TempDir(), "small"), filepath.Join(t.TempDir(), "large")
+	for path, size := range map[string]int64{small: 1000, large: 20 << 20} {
+		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		paths []string
+		want  []int64
+	}{
+		{[]string{small}, []int64{1000}},
+		{[]string{small, large}, []int64{1000, 12 << 20}},
+		{[]string{large, small}, []int64{8 << 20, 1000}},
+		{[]string{large, large}, []int64{8 << 20, 8 << 20}},
+	} {
+		samples, err := takeSamples(test.paths, 16<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range samples {
+			if s.Measured != test.want[i] {
+				t.Errorf("%v: took %d of file %d, want %d", test.paths, s.Measured, i, test.want[i])
+			}
+		}
+	}
+}
+
+// The size that bench finds is that of the archive, equal chunks included.
+func TestEncodingHasTheSizeOfTheArchive(t *testing.T) {
+	dir := t.TempDir()
+	model, twice := filepath.Join(dir, "m.safetensors"), filepath.Join(dir, "twice")
+	for path, data := range map[string][]byte{model: testdata.Stories260K, twice: make([]byte, 2*archive.DefaultChunkLen)} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, records := range map[string]int{model: 2, twice: 1} {
+		samples, err := takeSamples([]string{path}, benchLimit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []codec.Method{codec.BF16Split, codec.Scape, codec.Auto} {
+			e := encoding{method: m}
+			if err := e.encodeAll(t.Context(), io.Discard, samples); err != nil {
+				t.Fatal(err)
+			}
+			res, err := archive.Pack(t.Context(), filepath.Join(dir, m.String()), path, archive.PackOptions{Method: m, Overwrite: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.original != res.Original || e.stored != res.Stored || res.Records != records {
+				t.Errorf("%s by %v: %d of %d bytes, the archive has %d of %d in %d records",
+					path, m, e.stored, e.original, res.Stored, res.Original, res.Records)
+			}
+		}
+	}
+}
+
+func TestMarshalHeader(t *testing.T) {
+	for n := range 4 {
+		tensors := make([]safetensors.Tensor, n)
+		for i := range tensors {
+			tensors[i] = safetensors.Tensor{Name: fmt.Sprintf("\"%d\"", i), DType: safetensors.U8, Shape: []int64{int64(i)}, End: int64(i)}
+		}
+		b, err := marshalHeader(tensors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(b, make([]byte, n*(n-1)/2)...)
+		h, err := safetensors.Parse(bytes.NewReader(b), int64(len(b)))
+		if err != nil || len(h.Tensors) != n {
+			t.Errorf("%d tensors: %v, %v", n, h, err)
+		}
+	}
+}

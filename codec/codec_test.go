@@ -1,0 +1,295 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+var testElems = map[string]Elem{
+	"bytes": Bytes, "i16": Int16, "i32": Int32, "i64": Int64, "bf16": BF16, "f16": F16,
+	"f32": F32, "f64": F64, "e4m3": F8E4M3, "e5m2": F8E5M2,
+}
+
+// testData gives data of n bytes for each shape of content that a codec may
+// treat in a way of its own.
+func testData(n int) map[string][]byte {
+	r := rand.New(rand.NewPCG(uint64(n), 7))
+	random := make([]byte, n)
+	for i := range random {
+		random[i] = byte(r.Uint32())
+	}
+	palette := make([]byte, n)
+	for i := 0; i < n; i++ {
+		palette[i] = "\x00\x3f\x80\xbf"[r.IntN(4)]
+	}
+	sparse := make([]byte, n)
+	for i := 0; i < n; i += 1 + r.IntN(64) {
+		sparse[i] = random[i]
+	}
+	special := make([]byte, n) // infinities, NaN payloads, subnormals, -0
+	for i := 0; i+1 < n; i += 2 {
+		binary.LittleEndian.PutUint16(special[i:], []uint16{0x7f80, 0xff80, 0x7fc1, 0xffff, 0x8000, 0, 1, 0x807f, 0x7c01}[r.IntN(9)])
+	}
+	widened := make([]byte, n)
+	g := gaussianBF16(n)
+	for i := 0; i+3 < n; i += 4 {
+		copy(widened[i+2:], g[i:i+2])
+	}
+	return map[string][]byte{
+		"gaussian": g, "random": random, "zero": make([]byte, n), "ones": bytes.Repeat([]byte{0xff}, n),
+		"palette": palette, "sparse": sparse, "special": special, "widened": widened,
+		"repeated": bytes.Repeat(random[:min(n, 37)], n/37+1)[:n],
+	}
+}
+
+// decodeChunk decodes all blocks of a chunk, in an order that is not theirs,
+// and checks that nothing is written beyond them.
+func decodeChunk(t *testing.T, enc Encoded, size int) ([]byte, error) {
+	t.Helper()
+	c, err := ParseChunk(enc.Header, size)
+	if err != nil {
+		return nil, err
+	}
+	if c.PayloadLen() != len(enc.Payload) {
+		return nil, fmt.Errorf("%w: payload of %d bytes, header says %d", ErrCorrupt, len(enc.Payload), c.PayloadLen())
+	}
+	const canary = 67
+	out := bytes.Repeat([]byte{0xa5}, size+canary)
+	for i := c.NumBlocks() - 1; i >= 0; i-- {
+		b := c.Block(i)
+		if got := c.Find(b.Off + b.Len - 1); got != i {
+			t.Fatalf("Find(%d) = %d, want %d", b.Off+b.Len-1, got, i)
+		}
+		src := slices.Clone(enc.Payload[b.StoredOff : b.StoredOff+b.StoredLen])
+		if err := c.Decode(i, out[b.Off:b.Off+b.Len:b.Off+b.Len], src[:len(src):len(src)]); err != nil {
+			return nil, err
+		}
+	}
+	if !bytes.Equal(out[size:], bytes.Repeat([]byte{0xa5}, canary)) {
+		t.Fatal("decoding wrote beyond the chunk")
+	}
+	return out[:size], nil
+}
+
+func TestRoundTrip(t *testing.T) {
+	data := map[int]map[string][]byte{}
+	for _, n := range []int{8, 16, 120, 128, 136, 1024, 4088, 8192, 20000} {
+		data[n] = testData(n)
+	}
+	large := testData(600 << 10)
+	for _, m := range append(Methods(), Auto) {
+		t.Run(m.String(), func(t *testing.T) {
+			t.Parallel()
+			e := NewEncoder(m, 0)
+			for name, elem := range testElems {
+				if testing.Short() && elem != BF16 && elem != F32 {
+					continue
+				}
+				for _, data := range data {
+					for kind, data := range data {
+						roundTrip(t, e, data, elem, name+" "+kind)
+					}
+				}
+			}
+			for _, kind := range []string{"gaussian", "special", "random"} {
+				roundTrip(t, e, large[kind], BF16, kind)
+				roundTrip(t, e, large[kind], F32, kind)
+			}
+		})
+	}
+}
+
+// roundTrip codes and decodes data, and demands that it grows by no more than
+// a header.
+func roundTrip(t *testing.T, e *Encoder, data []byte, elem Elem, what string) {
+	t.Helper()
+	n := len(data)
+	enc, err := e.Encode(data, elem, []int{n / 16 * 8, n / 8 * 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeChunk(t, enc, n)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d bytes of %s: %v, equal %v", n, what, err, bytes.Equal(got, data))
+	}
+	if len(enc.Header)+len(enc.Payload) > n+n/512+40 {
+		t.Errorf("%d bytes of %s became %d+%d", n, what, len(enc.Header), len(enc.Payload))
+	}
+}
+
+// Lengths around every border: vectors, groups, tiles, blocks, and what is no
+// whole number of elements.
+func TestRoundTripLengths(t *testing.T) {
+	all := gaussianBF16(2*(tile+maxGroup) + 8)
+	for _, m := range []Method{Scape, BF16Split, Zstd19ByteGrouped} {
+		e := NewEncoder(m, 4<<10)
+		for n := 1; n <= len(all); n += 1 + n/97 {
+			enc, err := e.Encode(all[:n], BF16, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := decodeChunk(t, enc, n); err != nil || !bytes.Equal(got, all[:n]) {
+				t.Fatalf("%v, %d bytes: %v", m, n, err)
+			}
+		}
+	}
+}
+
+func TestEncodeIsDeterministic(t *testing.T) {
+	for name, data := range testData(300 << 10) {
+		used := NewEncoder(Auto, 0)
+		if _, err := used.Encode(gaussianBF16(1<<20), F16, []int{4096}); err != nil {
+			t.Fatal(err)
+		}
+		a, err := used.Encode(data, BF16, []int{100, 9000, 70000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := NewEncoder(Auto, 0).Encode(data, BF16, []int{100, 9000, 70000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a.Header, b.Header) || !bytes.Equal(a.Payload, b.Payload) {
+			t.Errorf("%s: an Encoder used before codes otherwise", name)
+		}
+	}
+}
+
+// A bf16 model must come out above what coding its bytes by themselves can
+// give, and every bit of a float that was widened must be found.
+func TestScapeRatio(t *testing.T) {
+	data := gaussianBF16(4 << 20)
+	enc, err := NewEncoder(Scape, 0).Encode(data, BF16, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := float64(len(data)) / float64(len(enc.Header)+len(enc.Payload)); r < 1.523 {
+		t.Errorf("gaussian bf16: ratio %.4f, expected 1.523 or more", r)
+	}
+	wide := testData(1 << 20)["widened"]
+	enc, err = NewEncoder(Scape, 0).Encode(wide, F32, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := float64(len(wide)) / float64(len(enc.Header)+len(enc.Payload)); r < 3.02 {
+		t.Errorf("bf16 widened to fp32: ratio %.4f, expected 3.02 or more", r)
+	}
+}
+
+func TestEncodeLimits(t *testing.T) {
+	e := NewEncoder(Raw, 0)
+	if _, err := e.Encode(nil, Bytes, nil); err == nil {
+		t.Error("an empty chunk was coded")
+	}
+	if _, err := e.Encode(make([]byte, MaxChunkLen+1), Bytes, nil); err == nil {
+		t.Error("a chunk over the limit was coded")
+	}
+	if _, err := e.Encode(make([]byte, MaxChunkLen), Bytes, nil); err != nil {
+		t.Errorf("a chunk at the limit: %v", err)
+	}
+}
+
+// Every single flipped bit of a small chunk must be noticed, or do no harm.
+func TestFlippedBits(t *testing.T) {
+	for _, m := range Methods() {
+		data := gaussianBF16(1200)
+		enc, err := NewEncoder(m, 512).Encode(data, BF16, []int{300})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range [][]byte{enc.Header, enc.Payload} {
+			for i := range 8 * len(part) {
+				part[i/8] ^= 1 << (i % 8)
+				got, err := decodeChunk(t, enc, len(data))
+				if err == nil && !bytes.Equal(got, data) {
+					t.Fatalf("%v: bit %d: wrong bytes without an error", m, i)
+				}
+				if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupported) {
+					t.Fatalf("%v: bit %d: %v is of no known class", m, i, err)
+				}
+				part[i/8] ^= 1 << (i % 8)
+			}
+		}
+	}
+}
+
+func TestTruncated(t *testing.T) {
+	data := gaussianBF16(3000)
+	enc, err := NewEncoder(Scape, 1024).Encode(data, BF16, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(enc.Header) {
+		if _, err := ParseChunk(enc.Header[:n], len(data)); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("header cut to %d bytes: %v", n, err)
+		}
+	}
+	if _, err := ParseChunk(enc.Header, len(data)+2); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("header of a chunk of another size: %v", err)
+	}
+}
+
+func TestUnknownNumbers(t *testing.T) {
+	plain := []byte{byte(Raw), 1, 1}
+	block := make([]byte, 3+8)
+	for name, model := range map[string][]byte{"split": {9, 0}, "coder": {0, 200}} {
+		h := slices.Concat(plain, model, block)
+		if _, err := ParseChunk(h, 1); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("unknown %s: %v", name, err)
+		}
+	}
+}
+
+func FuzzParseChunk(f *testing.F) {
+	for _, m := range Methods() {
+		for name, data := range testData(600) {
+			enc, err := NewEncoder(m, 256).Encode(data, testElems["bf16"], []int{200})
+			if err != nil {
+				f.Fatal(name, err)
+			}
+			f.Add(enc.Header, enc.Payload, 600)
+		}
+	}
+	f.Fuzz(func(t *testing.T, header, payload []byte, size int) {
+		c, err := ParseChunk(header, size)
+		if err != nil {
+			if c != nil {
+				t.Fatal("a chunk beside an error")
+			}
+			return
+		}
+		for i := range min(c.NumBlocks(), 64) {
+			b := c.Block(i)
+			if b.StoredOff+b.StoredLen > len(payload) {
+				return
+			}
+			_ = c.Decode(i, make([]byte, b.Len), payload[b.StoredOff:b.StoredOff+b.StoredLen])
+		}
+	})
+}
+
+func FuzzRoundTrip(f *testing.F) {
+	for name := range testElems {
+		for _, data := range testData(300) {
+			f.Add(data, name, uint(len(data)/3))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, elem string, cut uint) {
+		e, ok := testElems[elem]
+		if !ok || len(data) == 0 {
+			return
+		}
+		enc, err := NewEncoder(Auto, 512).Encode(data, e, []int{int(cut % uint(len(data)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeChunk(t, enc, len(data)); err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("%v, equal %v", err, bytes.Equal(got, data))
+		}
+	})
+}

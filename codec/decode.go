@@ -1,0 +1,215 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/zeebo/xxh3"
+)
+
+// tile is how many elements are decoded from all streams before they are
+// merged: few enough to stay in the first-level cache, and whole groups.
+const tile = 8 * maxGroup
+
+// Decoder decodes blocks. It holds scratch memory, and serves one goroutine
+// at a time.
+type Decoder struct {
+	streams [2 + maxSplitWidth]streamDecoder
+	tiles   [2 + maxSplitWidth][tile]byte
+	units   [2 * tile]byte
+	zstd    *zstd.Decoder
+}
+
+// NewDecoder gives a Decoder for any chunk.
+func NewDecoder() *Decoder { return new(Decoder) }
+
+// Decode decodes block i of c from src, the block's coded bytes, into dst,
+// which has just its length. Errors wrap ErrCorrupt; dst is then undefined.
+func (d *Decoder) Decode(c *Chunk, i int, dst, src []byte) error {
+	b := &c.blocks[i]
+	if len(dst) != b.Len || len(src) != b.StoredLen {
+		return fmt.Errorf("decode block %d: buffers of %d and %d bytes for %d and %d", i, len(dst), len(src), b.Len, b.StoredLen)
+	}
+	if err := d.decode(c.models[b.model], dst, src); err != nil {
+		return err
+	}
+	if xxh3.Hash(dst) != b.Sum {
+		return fmt.Errorf("%w: checksum of block %d does not match", ErrCorrupt, i)
+	}
+	return nil
+}
+
+func (d *Decoder) decode(m *model, dst, src []byte) error {
+	if m.split.kind == splitPlain {
+		switch m.streams[0].coder {
+		case coderStored:
+			if len(src) != len(dst) {
+				return fmt.Errorf("%w: %d stored bytes, expected %d", ErrCorrupt, len(src), len(dst))
+			}
+			copy(dst, src)
+			return nil
+		case coderZstd:
+			return decodeZstd(d.zstdDecoder(), dst, src)
+		}
+	}
+	n := m.split.elements(len(dst))
+	if err := d.start(m, n, src); err != nil {
+		return err
+	}
+	width := m.split.width
+	for at := 0; at < n; at += tile {
+		size := min(tile, n-at)
+		for k := range m.streams {
+			if err := d.streams[k].read(d.tiles[k][:size]); err != nil {
+				return err
+			}
+		}
+		d.join(m, dst[at*width:(at+size)*width], size)
+	}
+	for k := range m.streams {
+		if err := d.streams[k].close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start cuts src into the streams' parts (docs/format.md, "Block"): a varint
+// for each stream whose length does not follow from n, but for the last such
+// one, then the streams.
+func (d *Decoder) start(m *model, n int, src []byte) error {
+	var lengths [2 + maxSplitWidth]int
+	last, rest := -1, 0
+	for k := range m.streams {
+		length, ok := m.streams[k].fixedLen(n)
+		if ok {
+			lengths[k] = length
+			rest += length
+			continue
+		}
+		if last >= 0 {
+			v, b, err := readUvarint(src, uint64(len(src)))
+			if err != nil {
+				return err
+			}
+			lengths[last], src = int(v), b
+			rest += int(v)
+		}
+		last = k
+	}
+	if last >= 0 {
+		lengths[last] = len(src) - rest
+		rest = len(src)
+	}
+	if rest != len(src) || last >= 0 && lengths[last] < 0 {
+		return fmt.Errorf("%w: streams of %d bytes in a block of %d", ErrCorrupt, rest, len(src))
+	}
+	for k := range m.streams {
+		if err := d.streams[k].init(&m.streams[k], n, src[:lengths[k]], d.zstdFor(&m.streams[k])); err != nil {
+			return err
+		}
+		src = src[lengths[k]:]
+	}
+	return nil
+}
+
+// join merges the tiles of size elements into dst.
+func (d *Decoder) join(m *model, dst []byte, size int) {
+	switch m.split.kind {
+	case splitPlain:
+		copy(dst, d.tiles[0][:size])
+	case splitPlanes:
+		for k := range m.split.width {
+			interleave(dst[k:], d.tiles[k][:size], m.split.width)
+		}
+	case splitTop:
+		d.joinTop(m, dst, size)
+	}
+}
+
+func (d *Decoder) joinTop(m *model, dst []byte, size int) {
+	g := m.merger()
+	next := 1
+	var mid, low []byte
+	if m.split.raw%8 != 0 {
+		mid = d.tiles[next][:size]
+		next++
+	}
+	if g.low {
+		low = d.tiles[next][:size]
+		next++
+	}
+	symbols := d.tiles[0][:size]
+	switch m.split.width {
+	case 1:
+		g.merge8(dst, symbols, mid)
+	case 2:
+		g.merge16(dst, symbols, mid, low)
+	default:
+		g.merge16(d.units[:2*size], symbols, mid, low)
+		d.joinWide(dst, next, size, m.split.width)
+	}
+}
+
+// joinWide puts the units, and the planes from stream next on, together to
+// elements of width bytes.
+func (d *Decoder) joinWide(dst []byte, next, size, width int) {
+	if width == 4 {
+		high, low := d.tiles[next][:size], d.tiles[next+1][:size]
+		for i := range high {
+			v := uint32(d.units[2*i+1])<<24 | uint32(d.units[2*i])<<16 | uint32(high[i])<<8 | uint32(low[i])
+			binary.LittleEndian.PutUint32(dst[4*i:], v)
+		}
+		return
+	}
+	for i := range size {
+		copy(dst[width*i+width-2:], d.units[2*i:2*i+2])
+	}
+	for k := range width - 2 {
+		interleave(dst[width-3-k:], d.tiles[next+k][:size], width)
+	}
+}
+
+// interleave writes src to every width-th byte of dst.
+func interleave(dst, src []byte, width int) {
+	for i, v := range src {
+		dst[i*width] = v
+	}
+}
+
+func (d *Decoder) zstdFor(s *stream) *zstd.Decoder {
+	if s.coder != coderZstd {
+		return nil
+	}
+	return d.zstdDecoder()
+}
+
+func (d *Decoder) zstdDecoder() *zstd.Decoder {
+	if d.zstd == nil {
+		d.zstd = newZstdDecoder()
+	}
+	return d.zstd
+}
+
+// newZstdDecoder gives a decoder that allocates no more than a block's worth,
+// whatever a frame says of itself.
+func newZstdDecoder() *zstd.Decoder {
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBlockLen),
+		zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(8<<20))
+	if err != nil {
+		panic(err) // the options are constants, and valid
+	}
+	return z
+}
+
+// decoders serves those who decode a block now and then.
+var decoders = sync.Pool{New: func() any { return NewDecoder() }}
+
+// Decode is Decoder.Decode with a Decoder of its own, reused between calls.
+func (c *Chunk) Decode(i int, dst, src []byte) error {
+	d := decoders.Get().(*Decoder)
+	defer decoders.Put(d)
+	return d.Decode(c, i, dst, src)
+}

@@ -1,0 +1,280 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/zeebo/xxh3"
+)
+
+// DefaultBlockLen is how many original bytes a block holds by default: see
+// docs/format.md, "Why these sizes".
+const DefaultBlockLen = 256 << 10
+
+// Encoder codes chunks by one method. It holds scratch memory, and serves one
+// goroutine at a time.
+type Encoder struct {
+	method   Method
+	blockLen int
+
+	// The chunk being coded.
+	models  []*model
+	blocks  []Block
+	payload []byte
+	header  []byte
+	stored  int // the model that stores bytes as they are, or -1
+
+	apart apart
+	count counter
+	rans  ransEncoder
+	zstd  *zstd.Encoder
+	trial *zstd.Encoder
+	parts []byte
+}
+
+// NewEncoder gives an Encoder for m; blockLen 0 means DefaultBlockLen.
+func NewEncoder(m Method, blockLen int) *Encoder {
+	if blockLen <= 0 {
+		blockLen = DefaultBlockLen
+	}
+	return &Encoder{method: m, blockLen: min(blockLen, MaxBlockLen)}
+}
+
+// Encode codes data, 1 to MaxChunkLen bytes of elements elem. cuts are the
+// offsets, rising and within data, at which tensors begin; an Encoder may give
+// each a model of its own. The result is valid until the next call.
+func (e *Encoder) Encode(data []byte, elem Elem, cuts []int) (Encoded, error) {
+	if len(data) == 0 || len(data) > MaxChunkLen {
+		return Encoded{}, fmt.Errorf("encode: chunk of %d bytes", len(data))
+	}
+	if !validWidth(int(elem.Width)) || len(data)%int(elem.Width) != 0 {
+		elem, cuts = Bytes, nil
+	}
+	method := e.method
+	if method == Auto {
+		method = Scape
+	}
+	e.reset()
+	switch method {
+	case Raw:
+		e.encodeRun(storedModel(), data, e.blockLen)
+	case Zstd19:
+		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
+	case Zstd19ByteGrouped:
+		e.encodeRun(zstdModel(planesOf(elem)), data, MaxBlockLen)
+	case BF16Split:
+		e.encodeBF16Split(data, elem)
+	case Scape:
+		e.encodeScape(data, elem, cuts)
+	default:
+		return Encoded{}, fmt.Errorf("encode: %w: %v", ErrUnsupported, method)
+	}
+	if e.method == Auto {
+		method = e.settle(method, data)
+	}
+	return Encoded{Method: method, Header: e.marshal(method), Payload: e.payload}, nil
+}
+
+// settle replaces what scape made by a plainer method where that is smaller.
+func (e *Encoder) settle(method Method, data []byte) Method {
+	if e.size() >= len(data) {
+		e.reset()
+		e.encodeRun(storedModel(), data, e.blockLen)
+		return Raw
+	}
+	return method
+}
+
+func (e *Encoder) reset() {
+	e.models, e.blocks, e.payload, e.stored = e.models[:0], e.blocks[:0], e.payload[:0], -1
+}
+
+// size is what the chunk takes so far, header included.
+func (e *Encoder) size() int { return len(e.marshal(e.method)) + len(e.payload) }
+
+func (e *Encoder) marshal(method Method) []byte {
+	h := append(e.header[:0], byte(method))
+	h = binary.AppendUvarint(h, uint64(len(e.models)))
+	h = binary.AppendUvarint(h, uint64(len(e.blocks)))
+	for _, m := range e.models {
+		h = m.marshal(h)
+	}
+	for i := range e.blocks {
+		h = e.blocks[i].marshal(h)
+	}
+	e.header = h
+	return h
+}
+
+func storedModel() *model { return newModel(split{kind: splitPlain, width: 1}) }
+
+// stores tells whether m leaves bytes as they are.
+func (m *model) stores() bool {
+	return m.split.kind == splitPlain && m.streams[0].coder == coderStored
+}
+
+func zstdModel(s split) *model {
+	m := newModel(s)
+	for i := range m.streams {
+		m.streams[i].coder = coderZstd
+	}
+	return m
+}
+
+func planesOf(elem Elem) split {
+	if elem.Width == 1 {
+		return split{kind: splitPlain, width: 1}
+	}
+	return split{kind: splitPlanes, width: int(elem.Width)}
+}
+
+const bf16Mantissa = 7 // bits
+
+// encodeBF16Split codes sign and exponent, and mantissa, by rANS: the method
+// bf16_split, one model a chunk. What is not bf16 is left to zstd.
+func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
+	s := split{kind: splitTop, width: 2, raw: bf16Mantissa, sign: signSymbol}
+	if elem != BF16 {
+		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
+		return
+	}
+	v := e.count.count(data, 2).fold(s.sign, s.raw)
+	a, ok := newAlphabet(v.present(), 1<<s.valueBits())
+	if !ok {
+		e.encodeRun(storedModel(), data, e.blockLen)
+		return
+	}
+	s.alpha = a
+	m := newModel(s)
+	perBlock := min(len(data), e.blockLen) / 2
+	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock)
+	var mantissas [1 << bf16Mantissa]uint32
+	for i := 0; i < len(data); i += 2 {
+		mantissas[data[i]&(1<<bf16Mantissa-1)]++
+	}
+	chooseSymbolCoder(&m.streams[1], mantissas[:], perBlock)
+	e.encodeRun(m, data, e.blockLen)
+}
+
+// encodeRun codes data by one model, in blocks of about equal length of at
+// most blockLen, or stores it where the model does not pay for itself.
+func (e *Encoder) encodeRun(m *model, data []byte, blockLen int) {
+	start := e.mark()
+	e.models = append(e.models, m)
+	index := len(e.models) - 1
+	used := false
+	rest := data
+	for _, n := range blockLens(len(data), blockLen, m.split.width) {
+		used = e.encodeBlock(index, rest[:n]) || used
+		rest = rest[n:]
+	}
+	switch {
+	case !used:
+		e.dropModel(index)
+	case !m.stores() && len(e.payload)-start.payload+len(m.marshal(nil)) > len(data):
+		e.rewind(start)
+		e.encodeRun(storedModel(), data, e.blockLen)
+	}
+}
+
+// dropModel removes a model that no block came to use; only the one that
+// stores bytes can stand behind it.
+func (e *Encoder) dropModel(index int) {
+	e.models = append(e.models[:index], e.models[index+1:]...)
+	if e.stored > index {
+		e.stored--
+	}
+	for i := range e.blocks {
+		if e.blocks[i].model > index {
+			e.blocks[i].model--
+		}
+	}
+}
+
+// blockLens cuts n bytes into blocks of at most limit, whole elements and,
+// where there is more than one, whole groups of vectors.
+func blockLens(n, limit, width int) []int {
+	align := width * maxGroup
+	limit = max(limit/align*align, align)
+	count := (n + limit - 1) / limit
+	size := (n/count + align - 1) / align * align
+	var lens []int
+	for ; n > size; n -= size {
+		lens = append(lens, size)
+	}
+	return append(lens, n)
+}
+
+// encodeBlock appends one block, stored as it is if the model makes it no
+// smaller. It reports whether the model was used.
+func (e *Encoder) encodeBlock(index int, data []byte) bool {
+	at := len(e.payload)
+	m := e.models[index]
+	if m.stores() {
+		e.payload = append(e.payload, data...)
+		e.stored = index
+	} else if e.payload = e.appendBlock(e.payload, m, data); len(e.payload)-at >= len(data) {
+		e.payload = append(e.payload[:at], data...)
+		if e.stored < 0 {
+			e.models = append(e.models, storedModel())
+			e.stored = len(e.models) - 1
+		}
+		index = e.stored
+	}
+	b := Block{Len: len(data), StoredLen: len(e.payload) - at, Sum: xxh3.Hash(data), model: index}
+	e.blocks = append(e.blocks, b)
+	return e.models[index] == m
+}
+
+// appendBlock appends the coded streams of data, as Decoder.start finds them.
+func (e *Encoder) appendBlock(dst []byte, m *model, data []byte) []byte {
+	e.apart.setRank(&m.split)
+	streams := e.apart.take(&m.split, data)
+	e.parts = e.parts[:0]
+	last := -1
+	var length int
+	for k := range m.streams {
+		at := len(e.parts)
+		e.parts = e.appendStream(e.parts, &m.streams[k], streams[k])
+		if _, fixed := m.streams[k].fixedLen(0); fixed {
+			continue
+		}
+		if last >= 0 {
+			dst = binary.AppendUvarint(dst, uint64(length))
+		}
+		last, length = k, len(e.parts)-at
+	}
+	return append(dst, e.parts...)
+}
+
+func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte) []byte {
+	switch s.coder {
+	case coderConstant:
+		return dst
+	case coderBits:
+		return packVertical(dst, symbols, s.bits)
+	case coderRANS:
+		e.rans.init(s.freq)
+		return e.rans.encode(dst, symbols, s.lanesLog2)
+	case coderZstd:
+		return e.zstdEncoder().EncodeAll(symbols, dst)
+	}
+	return append(dst, symbols...)
+}
+
+func (e *Encoder) zstdEncoder() *zstd.Encoder {
+	if e.zstd == nil {
+		e.zstd = newZstdEncoder(zstd.SpeedBestCompression)
+	}
+	return e.zstd
+}
+
+func newZstdEncoder(level zstd.EncoderLevel) *zstd.Encoder {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(MaxBlockLen))
+	if err != nil {
+		panic(err) // the options are constants, and valid
+	}
+	return z
+}

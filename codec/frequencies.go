@@ -1,0 +1,260 @@
+package codec
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+)
+
+// Frequencies of a static rANS model: they add up to 1<<ransBits, and a
+// symbol that never occurs has frequency 0.
+const (
+	ransBits  = 12
+	ransTotal = 1 << ransBits
+)
+
+// frequencies holds one frequency a symbol, at most 256 of them.
+type frequencies []uint16
+
+// Exact precision: every bit of a frequency is sent.
+const exactPrecision = ransBits - 1
+
+// writeFrequencies appends the table of weights that readFrequencies reads
+// (docs/format.md, "Frequency table"). precision is how many bits after the
+// leading one of each weight are sent.
+func writeFrequencies(dst []byte, f frequencies, precision uint) []byte {
+	dst = append(dst, byte(len(f)-1), byte(precision))
+	w := bitWriter{buf: dst}
+	prev := 0
+	for _, v := range f {
+		class := bits.Len16(v)
+		writeClass(&w, class-prev)
+		if class > 1 {
+			m := min(uint(class-1), precision)
+			w.write(uint32(v)>>(uint(class-1)-m)&(1<<m-1), m)
+		}
+		prev = class
+	}
+	return w.close()
+}
+
+// writeClass writes the difference of two bit lengths: 0, 10 and 110 for 0,
+// -1 and 1; 111 and five bits for the others.
+func writeClass(w *bitWriter, diff int) {
+	z := uint32(2 * diff)
+	if diff < 0 {
+		z = uint32(-2*diff - 1)
+	}
+	switch z {
+	case 0:
+		w.write(0, 1)
+	case 1:
+		w.write(1, 2)
+	case 2:
+		w.write(3, 3)
+	default:
+		w.write(7|(z-3)<<3, 8)
+	}
+}
+
+func readClass(r *bitReader) int {
+	z := uint32(0)
+	for z < 3 && r.read(1) == 1 {
+		z++
+	}
+	if z == 3 {
+		z += r.read(5)
+	}
+	if z&1 == 1 {
+		return -int(z+1) / 2
+	}
+	return int(z / 2)
+}
+
+// readFrequencies parses a table and returns what follows it.
+func readFrequencies(b []byte) (frequencies, []byte, error) {
+	if len(b) < 2 {
+		return nil, nil, fmt.Errorf("%w: frequency table cut short", ErrCorrupt)
+	}
+	n, precision := int(b[0])+1, uint(b[1])
+	if precision > exactPrecision {
+		return nil, nil, fmt.Errorf("%w: frequency precision %d", ErrCorrupt, precision)
+	}
+	f := make(frequencies, n)
+	r := bitReader{buf: b[2:]}
+	class := 0
+	for i := range f {
+		class += readClass(&r)
+		if class < 0 || class > ransBits {
+			return nil, nil, fmt.Errorf("%w: frequency of %d bits", ErrCorrupt, class)
+		}
+		f[i] = readWeight(&r, class, precision)
+	}
+	rest, ok := r.close()
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: frequency table cut short", ErrCorrupt)
+	}
+	if !f.normalise() {
+		return nil, nil, fmt.Errorf("%w: frequencies of fewer than two symbols", ErrCorrupt)
+	}
+	return f, rest, nil
+}
+
+// readWeight reads the bits after the leading one of a weight of class bits;
+// bits that were not sent are taken in the middle of their range.
+func readWeight(r *bitReader, class int, precision uint) uint16 {
+	if class < 2 {
+		return uint16(class)
+	}
+	low := uint(class - 1)
+	m := min(low, precision)
+	v := 1<<low | r.read(m)<<(low-m)
+	if low > m {
+		v |= 1 << (low - m - 1)
+	}
+	return uint16(v)
+}
+
+// normalise scales weights to frequencies that add up to ransTotal, in
+// integers alone so that every reader gets the same. Weights that do already
+// stay as they are. It reports false if fewer than two symbols occur.
+func (f frequencies) normalise() bool {
+	sum, used := 0, 0
+	for _, v := range f {
+		sum += int(v)
+		if v > 0 {
+			used++
+		}
+	}
+	if used < 2 {
+		return false
+	}
+	if sum == ransTotal {
+		return true
+	}
+	left := ransTotal
+	for i, v := range f {
+		if v > 0 {
+			f[i] = max(1, uint16(int(v)*ransTotal/sum))
+			left -= int(f[i])
+		}
+	}
+	f.spread(left)
+	return true
+}
+
+// spread adds a positive left to the frequencies, one each in the order of
+// byLength, and takes a negative one from the largest, step by step.
+func (f frequencies) spread(left int) {
+	if left > 0 {
+		for _, s := range f.byLength()[:left] {
+			f[s]++
+		}
+		return
+	}
+	for ; left < 0; left++ {
+		most := 0
+		for s, v := range f {
+			if v > f[most] {
+				most = s
+			}
+		}
+		f[most]--
+	}
+}
+
+// byLength lists the symbols that occur, those whose frequencies have most
+// bits first, and in their own order among equals.
+func (f frequencies) byLength() []int {
+	order := make([]int, 0, len(f))
+	for length := ransBits; length > 0; length-- {
+		for s, v := range f {
+			if bits.Len16(v) == length {
+				order = append(order, s)
+			}
+		}
+	}
+	return order
+}
+
+// fitFrequencies gives the frequencies that cost fewest bits for counts, by
+// rounding and then moving single steps where they cost least. At least two
+// symbols must occur.
+func fitFrequencies(counts []uint32) frequencies {
+	f := make(frequencies, len(counts))
+	total := 0.0
+	for _, c := range counts {
+		total += float64(c)
+	}
+	left := ransTotal
+	for i, c := range counts {
+		if c > 0 {
+			v := math.Floor(float64(c)*ransTotal/total + 0.5)
+			f[i] = uint16(min(max(1, v), ransTotal-1))
+			left -= int(f[i])
+		}
+	}
+	for ; left > 0; left-- {
+		f[bestStep(counts, f, 1)]++
+	}
+	for ; left < 0; left++ {
+		f[bestStep(counts, f, -1)]--
+	}
+	return f
+}
+
+// bestStep is the symbol whose frequency changes by step at the least cost.
+func bestStep(counts []uint32, f frequencies, step int) int {
+	best, bestCost := -1, math.Inf(1)
+	for i, c := range counts {
+		if c == 0 || step < 0 && f[i] == 1 || step > 0 && f[i] == ransTotal-1 {
+			continue
+		}
+		// d log2(f) is close enough to step/f to rank the candidates.
+		cost := -float64(c) * float64(step) / (float64(f[i]) + float64(step)/2)
+		if cost < bestCost {
+			best, bestCost = i, cost
+		}
+	}
+	return best
+}
+
+// cost is the number of bits that symbols so counted take.
+func (f frequencies) cost(counts []uint32) float64 {
+	b := 0.0
+	for i, c := range counts {
+		if c > 0 {
+			b += float64(c) * log2Frequency[f[i]]
+		}
+	}
+	return b
+}
+
+// log2Frequency[f] is the bits a symbol of frequency f takes.
+var log2Frequency = func() (t [ransTotal + 1]float64) {
+	for i := 1; i <= ransTotal; i++ {
+		t[i] = ransBits - math.Log2(float64(i))
+	}
+	t[0] = math.Inf(1)
+	return
+}()
+
+// chooseFrequencies gives the table that makes counts smallest, itself
+// included, as bytes and as the frequencies that a reader gets from them.
+func chooseFrequencies(counts []uint32) (frequencies, []byte, float64) {
+	exact := fitFrequencies(counts)
+	var best frequencies
+	var bestTable []byte
+	bestCost := math.Inf(1)
+	for _, precision := range [...]uint{1, 2, 3, 4, 5, 6, exactPrecision} {
+		table := writeFrequencies(nil, exact, precision)
+		f, _, err := readFrequencies(table)
+		if err != nil {
+			continue
+		}
+		if cost := f.cost(counts) + 8*float64(len(table)); cost < bestCost {
+			best, bestTable, bestCost = f, table, cost
+		}
+	}
+	return best, bestTable, bestCost
+}

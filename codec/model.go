@@ -1,0 +1,59 @@
+package codec
+
+// model is how blocks are coded: a split, and a coder for each of its streams.
+type model struct {
+	split   split
+	streams []stream
+
+	merge lazy[merger]
+}
+
+func newModel(s split) *model {
+	m := &model{split: s}
+	widths := s.streamBits()
+	m.streams = make([]stream, len(widths))
+	for i, w := range widths {
+		m.streams[i].bits = w
+	}
+	return m
+}
+
+func (m *model) merger() *merger {
+	return m.merge.get(func() *merger { return newMerger(&m.split) })
+}
+
+func (m *model) marshal(dst []byte) []byte {
+	dst = m.split.marshal(dst)
+	for i := range m.streams {
+		dst = m.streams[i].marshal(dst)
+	}
+	return dst
+}
+
+func parseModel(b []byte) (*model, []byte, error) {
+	s, b, err := parseSplit(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := newModel(s)
+	for i := range m.streams {
+		if b, err = m.streams[i].parse(b); err != nil {
+			return nil, nil, err
+		}
+	}
+	return m, b, nil
+}
+
+// memSize is about the bytes that the model takes with its tables made.
+func (m *model) memSize() int {
+	size := 512
+	if m.split.kind == splitTop {
+		size += 2048
+	}
+	for i := range m.streams {
+		if m.streams[i].coder == coderRANS {
+			size += 4*ransTotal + 1024
+		}
+	}
+	return size
+}

@@ -1,0 +1,214 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"unsafe"
+)
+
+// Static rANS (J. Duda, "Asymmetric numeral systems", arXiv:1311.2540) over
+// interleaved lanes (F. Giesen, "Interleaved entropy coders",
+// arXiv:1402.3392): states of 32 bits in [ransLow, 2^32), renormalised by
+// words of 16 bits. Symbol i belongs to lane i mod lanes; all lanes share one
+// stream of words, in the order in which the decoder takes them.
+const (
+	ransLow      = 1 << 16
+	minLanesLog2 = 2
+	maxLanesLog2 = 6
+	maxLanes     = 1 << maxLanesLog2
+)
+
+// ransTable is what a decoder looks up by the low ransBits of a state: the
+// frequency in bits 0-11, the slot's distance from the symbol's first one in
+// bits 12-23, and the symbol in bits 24-31.
+type ransTable [ransTotal]uint32
+
+func newRANSTable(f frequencies) *ransTable {
+	t := new(ransTable)
+	slot := 0
+	for s, v := range f {
+		e := uint32(v) | uint32(s)<<24
+		for range v {
+			t[slot] = e
+			e += 1 << 12
+			slot++
+		}
+	}
+	return t
+}
+
+// lanesFor is the number of lanes, as a power of two, that keeps their cost
+// (about three bytes a lane) near 0.1 % of n coded symbols.
+func lanesFor(n int) uint {
+	const perLane = 2048
+	return uint(min(max(bits.Len(uint(n/perLane)), minLanesLog2+1)-1, maxLanesLog2))
+}
+
+// ransDecoder decodes one stream, any number of symbols at a time as long as
+// it is a multiple of the lanes, but for the last.
+type ransDecoder struct {
+	table *ransTable
+	words []byte
+	pos   int
+	lanes int
+	state [maxLanes]uint32
+}
+
+func (d *ransDecoder) init(table *ransTable, lanesLog2 uint, src []byte) error {
+	d.table, d.lanes = table, 1<<lanesLog2
+	head := 4 * d.lanes
+	if len(src) < head || (len(src)-head)%2 != 0 {
+		return fmt.Errorf("%w: rANS stream of %d bytes", ErrCorrupt, len(src))
+	}
+	for i := range d.lanes {
+		d.state[i] = binary.LittleEndian.Uint32(src[4*i:])
+		if d.state[i] < ransLow {
+			return fmt.Errorf("%w: rANS state below its range", ErrCorrupt)
+		}
+	}
+	d.words, d.pos = src[head:], 0
+	return nil
+}
+
+func (d *ransDecoder) read(dst []byte) error {
+	done := ransDecodeVector(d, dst)
+	done += d.readGroups(dst[done:])
+	for i := done; i < len(dst); i++ {
+		lane := i & (d.lanes - 1)
+		x := d.state[lane]
+		e := d.table[x&(ransTotal-1)]
+		dst[i] = byte(e >> 24)
+		x = x>>ransBits*(e&0xfff) + e>>12&0xfff
+		if x < ransLow {
+			if d.pos+2 > len(d.words) {
+				return fmt.Errorf("%w: rANS stream cut short", ErrCorrupt)
+			}
+			x = x<<16 | uint32(binary.LittleEndian.Uint16(d.words[d.pos:]))
+			d.pos += 2
+		}
+		d.state[lane] = x
+	}
+	return nil
+}
+
+// readGroups decodes whole groups of lanes while the words left suffice for
+// every lane to take one, and one more, so that no pointer leaves them. It
+// returns the number of symbols decoded.
+func (d *ransDecoder) readGroups(dst []byte) int {
+	table := d.table
+	lanes := uintptr(d.lanes)
+	groups := 0
+	for len(dst) >= d.lanes && len(d.words)-d.pos > 2*d.lanes {
+		first := unsafe.Pointer(&d.words[d.pos])
+		p, out := first, unsafe.Pointer(&dst[0])
+		for l := uintptr(0); l < lanes; l += 4 {
+			s := (*[4]uint32)(unsafe.Add(unsafe.Pointer(&d.state), 4*l))
+			o := (*[4]byte)(unsafe.Add(out, l))
+			s[0], o[0], p = ransStep(table, s[0], p)
+			s[1], o[1], p = ransStep(table, s[1], p)
+			s[2], o[2], p = ransStep(table, s[2], p)
+			s[3], o[3], p = ransStep(table, s[3], p)
+		}
+		d.pos += int(uintptr(p) - uintptr(first))
+		dst = dst[d.lanes:]
+		groups++
+	}
+	return groups * d.lanes
+}
+
+// ransStep decodes a lane's next symbol from its state x, and takes a word at
+// p if the state needs one: without a branch, as that is not predictable.
+func ransStep(table *ransTable, x uint32, p unsafe.Pointer) (uint32, byte, unsafe.Pointer) {
+	e := table[x&(ransTotal-1)]
+	x = x>>ransBits*(e&0xfff) + e>>12&0xfff
+	y := x<<16 | uint32(load16(p))
+	p = unsafe.Add(p, (uint64(x)-ransLow)>>63<<1)
+	if x < ransLow {
+		x = y
+	}
+	return x, byte(e >> 24), p
+}
+
+// load16 reads a little-endian word; the caller has checked the bounds.
+func load16(p unsafe.Pointer) uint16 {
+	return binary.LittleEndian.Uint16((*[2]byte)(p)[:])
+}
+
+// close checks that the stream ended where its encoder began.
+func (d *ransDecoder) close() error {
+	if d.pos != len(d.words) {
+		return fmt.Errorf("%w: %d bytes after the rANS stream", ErrCorrupt, len(d.words)-d.pos)
+	}
+	for _, x := range d.state[:d.lanes] {
+		if x != ransLow {
+			return fmt.Errorf("%w: rANS state astray", ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// ransSymbol holds what encoding one symbol takes, with the division by its
+// frequency as a multiplication: the upper word of x * reciprocal, which is
+// exact as x < 2^32 and the frequency < 2^12.
+type ransSymbol struct {
+	reciprocal uint64
+	limit      uint64 // states from here on are renormalised first
+	bias       uint32
+	complement uint32
+}
+
+type ransEncoder struct {
+	symbols [256]ransSymbol
+	words   []byte // scratch, filled from its end
+}
+
+func (e *ransEncoder) init(f frequencies) {
+	start := uint32(0)
+	for s, v := range f {
+		if v == 0 {
+			e.symbols[s] = ransSymbol{}
+			continue
+		}
+		sym := ransSymbol{limit: uint64(v) << (32 - ransBits), complement: ransTotal - uint32(v)}
+		if v == 1 {
+			// 2^64 does not fit: the product is then x-1, which bias makes up for.
+			sym.reciprocal, sym.bias = ^uint64(0), start+ransTotal-1
+		} else {
+			sym.reciprocal, sym.bias = ^uint64(0)/uint64(v)+1, start
+		}
+		e.symbols[s] = sym
+		start += uint32(v)
+	}
+}
+
+// encode appends the stream of src to dst. Every symbol in src must have a
+// frequency.
+func (e *ransEncoder) encode(dst, src []byte, lanesLog2 uint) []byte {
+	lanes := 1 << lanesLog2
+	if need := 2 * len(src); len(e.words) < need {
+		e.words = make([]byte, need)
+	}
+	var state [maxLanes]uint32
+	for i := range lanes {
+		state[i] = ransLow
+	}
+	words := e.words
+	pos := len(words)
+	mask := lanes - 1
+	for i := len(src) - 1; i >= 0; i-- {
+		lane := i & mask & (maxLanes - 1)
+		sym := &e.symbols[src[i]]
+		x := uint64(state[lane])
+		binary.LittleEndian.PutUint16(words[pos-2:], uint16(x))
+		give := 1 - (x-sym.limit)>>63 // 1 if x >= limit
+		pos -= int(give << 1)
+		x >>= give << 4 & 63
+		q, _ := bits.Mul64(x, sym.reciprocal)
+		state[lane] = uint32(x) + sym.bias + uint32(q)*sym.complement
+	}
+	for i := range lanes {
+		dst = binary.LittleEndian.AppendUint32(dst, state[i])
+	}
+	return append(dst, words[pos:]...)
+}

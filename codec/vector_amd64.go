@@ -1,0 +1,84 @@
+//go:build !purego
+
+package codec
+
+import "golang.org/x/sys/cpu"
+
+//go:generate go -C _asm run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec
+
+func bestBackend() backend {
+	x := &cpu.X86
+	switch {
+	case !x.HasAVX2 || !x.HasBMI2 || !x.HasPOPCNT:
+		return backendGo
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ:
+		return backendAVX512
+	}
+	return backendAVX2
+}
+
+// ransOverread is how far beyond its start a group's words may be read.
+const ransOverread = 2 * maxLanes
+
+// ransDecodeVector decodes whole groups of 64 lanes while their words, and
+// what the kernels read beyond, are within the stream. It gives the number of
+// symbols decoded.
+func ransDecodeVector(d *ransDecoder, dst []byte) int {
+	groups := len(dst) / maxLanes
+	last := len(d.words) - ransOverread
+	if d.lanes != maxLanes || groups == 0 || last < d.pos {
+		return 0
+	}
+	decode := ransDecodeAVX2
+	switch backend(current.Load()) {
+	case backendGo:
+		return 0
+	case backendAVX512:
+		decode = ransDecodeAVX512
+	}
+	done, taken := decode(&dst[0], groups, &d.state, (*[ransTotal]uint32)(d.table), &d.words[d.pos], &d.words[last])
+	d.pos += taken
+	return done * maxLanes
+}
+
+// mergePairedVector merges whole groups, and gives the number of units.
+func mergePairedVector(m *merger, dst, symbols, raw []byte) int {
+	groups := len(symbols) / vectorLen
+	if groups == 0 || backend(current.Load()) == backendGo {
+		return 0
+	}
+	_ = dst[2*groups*vectorLen-1]
+	_ = raw[groups*vectorLen-1]
+	mergePairedAVX2(&dst[0], &symbols[0], &raw[0], groups, &m.vector)
+	return groups * vectorLen
+}
+
+// vectorParams packs what mergePairedAVX2 takes: base, the symbol that stands
+// for zero (none: one that is no byte), and the mask of the raw bits below the
+// sign, 16 bits each; then the three shifts.
+func vectorParams(s *split) (p [4]uint64) {
+	zero := uint64(0xffff)
+	if s.alpha.zero {
+		zero = 0
+	}
+	p[0] = uint64(s.alpha.base) | zero<<16 | (1<<(s.raw-1)-1)<<32
+	p[1], p[2], p[3] = uint64(s.raw-1), uint64(16-s.raw), uint64(8-s.raw)
+	return p
+}
+
+var unpackers = [8]func(dst, src *byte, groups int){
+	1: unpack1AVX2, 2: unpack2AVX2, 3: unpack3AVX2, 4: unpack4AVX2,
+	5: unpack5AVX2, 6: unpack6AVX2, 7: unpack7AVX2,
+}
+
+// unpackVector unpacks whole groups, and gives their number.
+func unpackVector(dst, src []byte, k int) int {
+	in, out := groupVectors(k)
+	groups := len(dst) / (in * vectorLen)
+	if groups == 0 || backend(current.Load()) == backendGo {
+		return 0
+	}
+	_ = src[groups*out*vectorLen-1]
+	unpackers[k](&dst[0], &src[0], groups)
+	return groups
+}

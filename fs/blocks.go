@@ -1,0 +1,43 @@
+package fs
+
+import (
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/scapefs/scapefs/cache"
+	"golang.org/x/sync/semaphore"
+)
+
+// blocks is the answer to a READ: slices of blocks that stay pinned until the
+// kernel has them. Having Slices, it is written from where the blocks lie, and
+// Done is called after the write.
+type blocks struct {
+	slices [][]byte
+	size   int
+	refs   []*cache.Ref
+	pinned *semaphore.Weighted
+	claim  int64 // of pinned
+}
+
+var _ fuse.ReadResult = (*blocks)(nil)
+
+func (b *blocks) Slices() ([][]byte, fuse.Status) { return b.slices, fuse.OK }
+
+func (b *blocks) Size() int { return b.size }
+
+// Bytes is for answers that cannot be written from slices.
+func (b *blocks) Bytes(buf []byte) ([]byte, fuse.Status) {
+	buf = buf[:0]
+	for _, s := range b.slices {
+		buf = append(buf, s...)
+	}
+	return buf, fuse.OK
+}
+
+// Done unpins the blocks.
+func (b *blocks) Done() {
+	for _, ref := range b.refs {
+		if ref != nil {
+			ref.Release()
+		}
+	}
+	b.pinned.Release(b.claim)
+}

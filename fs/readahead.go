@@ -1,0 +1,116 @@
+package fs
+
+import (
+	"context"
+	"errors"
+
+	"github.com/scapefs/scapefs/archive"
+	"github.com/scapefs/scapefs/cache"
+	"github.com/scapefs/scapefs/codec"
+)
+
+// pieceLen is how many original bytes one worker decodes ahead at a time: few
+// enough for the blocks of one chunk to be shared among workers, enough for
+// the payload to come in large reads.
+const pieceLen = 1 << 20
+
+// readAhead queues the decoding of s, cut into pieces of one chunk each.
+func (n *archiveNode) readAhead(r *archive.Reader, s span) {
+	idx := r.Index()
+	for at := s.off; at < s.end; {
+		chunk := idx.Find(at)
+		row := idx.Rows[chunk]
+		cut := row.Off + (at-row.Off)/pieceLen*pieceLen + pieceLen
+		piece := span{at, min(cut, row.End(), s.end), s.feed}
+		if !n.fs.pool.later(func() { n.decodeAhead(chunk, piece) }) {
+			n.streams.giveBack(s.feed, at)
+			return
+		}
+		at = piece.end
+	}
+}
+
+// decodeAhead decodes the blocks of chunk that begin in s into the cache.
+// Damage is noted, so that whoever comes to read it need not try again.
+func (n *archiveNode) decodeAhead(chunk int, s span) {
+	if s.feed.stopped.Load() || s.end <= s.feed.passed.Load() {
+		return
+	}
+	ctx := n.fs.life
+	r, err := n.acquire(ctx)
+	if err != nil {
+		return // a reader will meet the same error, and report it
+	}
+	defer n.release()
+	if err := n.decodeSpan(ctx, r, chunk, s); err != nil {
+		n.fs.faults.errno(n.file, n.path, err)
+	}
+}
+
+func (n *archiveNode) decodeSpan(ctx context.Context, r *archive.Reader, chunk int, s span) error {
+	if n.damage.of(chunk, wholeChunk) != nil {
+		return nil // known
+	}
+	c, err := r.Chunk(ctx, chunk)
+	if err != nil {
+		return n.damage.add(chunk, wholeChunk, err)
+	}
+	from, to := n.missing(c, chunk, s, r.Index().Rows[chunk].Off)
+	if from >= to {
+		return nil
+	}
+	buf := n.fs.payloads.Get().(*[]byte)
+	defer n.fs.payloads.Put(buf)
+	payload, err := r.ReadPayload(ctx, chunk, from, to, *buf)
+	if err != nil {
+		return err
+	}
+	*buf = payload
+	for b := from; b < to && !s.feed.stopped.Load(); b++ {
+		if n.damage.of(chunk, b) != nil {
+			continue
+		}
+		// Prefetch returns when the load has ended, as the context cannot be
+		// cancelled: payload is free to be used again after the loop.
+		err := n.fs.cache.Prefetch(context.Background(), n.key(chunk, b), c.Block(b).Len,
+			func(_ context.Context, dst []byte) error {
+				n.fs.stats.aheadBytes.Add(uint64(len(dst)))
+				return r.DecodeFrom(c, chunk, b, payload, from, dst)
+			})
+		if errors.Is(err, cache.ErrNoRoom) || errors.Is(err, cache.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return n.damage.add(chunk, b, err)
+		}
+	}
+	return nil
+}
+
+// missing gives the blocks [from, to) of chunk c that begin in s, less those
+// at either end that are decoded already. base is the chunk's offset.
+func (n *archiveNode) missing(c *codec.Chunk, chunk int, s span, base int64) (from, to int) {
+	from = c.Find(int(s.off - base))
+	if int64(c.Block(from).Off)+base < s.off {
+		from++ // it begins before s: another piece has it, or the reader
+	}
+	to = c.Find(int(s.end-base-1)) + 1
+	for from < to && n.touch(chunk, from) {
+		from++
+	}
+	for from < to && n.touch(chunk, to-1) {
+		to--
+	}
+	return from, to
+}
+
+// touch reports whether a block is decoded already. If so it counts as used:
+// else, with a file larger than the cache, what lies just ahead of a reader
+// would be the first to make room for what it reads.
+func (n *archiveNode) touch(chunk, block int) bool {
+	ref, ok := n.fs.cache.Lookup(n.key(chunk, block))
+	if ok {
+		ref.Release()
+	}
+	return ok
+}

@@ -1,0 +1,168 @@
+package fs
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	maxCursors  = 8         // sequential readers followed in one file
+	minRun      = 256 << 10 // bytes read in a row before anything is read ahead
+	minWindow   = 1 << 20
+	maxReorder  = 16 << 20 // how far apart the reads of one stream may arrive
+	reorderRead = 4        // the same, in reads, before the stream has a window
+)
+
+// feed joins a stream to the work queued for it.
+type feed struct {
+	passed  atomic.Int64 // what lies before this offset is no longer needed
+	stopped atomic.Bool  // nothing is needed any more
+}
+
+// span asks for the bytes [off, end) of a file to be decoded ahead.
+type span struct {
+	off, end int64
+	feed     *feed
+}
+
+// cursor follows one sequential reader.
+type cursor struct {
+	next   int64 // the furthest end of its reads
+	ahead  int64 // the end of what was asked for
+	run    int64 // bytes read in a row
+	window int64 // how far ahead of next to ask; 0 until the run is long enough
+	used   uint64
+	feed   *feed // nil in a free cursor
+}
+
+// streams recognises the sequential readers of one file among its reads and
+// says what to decode ahead of them. Reads are told apart by offset alone:
+// several processes may share a descriptor, and the kernel reads ahead on its
+// own, so that the reads of one reader arrive out of order.
+type streams struct {
+	size  int64
+	share *share
+
+	mu      sync.Mutex
+	cursors [maxCursors]cursor
+	clock   uint64
+}
+
+// share divides the bytes that may be read ahead among the streams of a mount.
+type share struct {
+	perStream int64
+	total     int64
+	active    atomic.Int64 // streams that have a window
+}
+
+func (s *share) window() int64 {
+	return min(s.perStream, max(s.total/max(s.active.Load(), 1), minWindow))
+}
+
+// read notes a read of [off, end), 0 <= off < end, and says what to decode
+// ahead now. ok is false when there is nothing to do.
+func (s *streams) read(off, end int64) (ahead span, ok bool) {
+	if s.share.perStream <= 0 {
+		return span{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock++
+	c := s.match(off, end)
+	if c == nil {
+		s.begin(off, end)
+		return span{}, false
+	}
+	c.used = s.clock
+	c.run += end - off
+	c.next = max(c.next, end)
+	c.feed.passed.Store(c.next)
+	if c.next >= s.size {
+		s.setWindow(c, 0) // at the end of the file: leave the share to others
+		return span{}, false
+	}
+	if c.run >= minRun {
+		s.setWindow(c, min(max(2*c.window, 2*(end-off), minWindow), s.share.window()))
+	}
+	return c.ask(s.size)
+}
+
+// ask moves ahead to the end of the window, when that is worth a request.
+func (c *cursor) ask(size int64) (span, bool) {
+	from, to := max(c.ahead, c.next), min(c.next+c.window, size)
+	if to <= from || (to < size && to-from < c.window/4) {
+		return span{}, false
+	}
+	c.ahead = to
+	return span{from, to, c.feed}, true
+}
+
+// match finds the stream that a read goes on with: the nearest one whose
+// reads may lie that far apart.
+func (s *streams) match(off, end int64) *cursor {
+	var best *cursor
+	var bestDist int64
+	for i := range s.cursors {
+		c := &s.cursors[i]
+		if c.feed == nil {
+			continue
+		}
+		dist := max(off-c.next, c.next-off)
+		slack := min(max(c.window, reorderRead*(end-off)), maxReorder)
+		if dist <= slack && (best == nil || dist < bestDist) {
+			best, bestDist = c, dist
+		}
+	}
+	return best
+}
+
+// begin follows a new reader in place of the one that has been still longest.
+func (s *streams) begin(off, end int64) {
+	c := &s.cursors[0]
+	for i := range s.cursors {
+		if s.cursors[i].used < c.used {
+			c = &s.cursors[i]
+		}
+	}
+	s.drop(c)
+	*c = cursor{next: end, ahead: end, run: end - off, used: s.clock, feed: new(feed)}
+	c.feed.passed.Store(end)
+}
+
+// giveBack says that nothing from to on was queued for f after all.
+func (s *streams) giveBack(f *feed, to int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.cursors {
+		if c := &s.cursors[i]; c.feed == f {
+			c.ahead = min(c.ahead, to)
+		}
+	}
+}
+
+// stop forgets every reader; what is queued for them is cancelled.
+func (s *streams) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.cursors {
+		s.drop(&s.cursors[i])
+	}
+}
+
+func (s *streams) drop(c *cursor) {
+	s.setWindow(c, 0)
+	if c.feed != nil {
+		c.feed.stopped.Store(true)
+	}
+	*c = cursor{}
+}
+
+func (s *streams) setWindow(c *cursor, window int64) {
+	if c.window == 0 && window > 0 {
+		s.share.active.Add(1)
+	}
+	if c.window > 0 && window == 0 {
+		s.share.active.Add(-1)
+	}
+	c.window = window
+}

@@ -1,0 +1,163 @@
+package fs
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+const mib = 1 << 20
+
+func newStreams(size, perStream, total int64) *streams {
+	return &streams{size: size, share: &share{perStream: perStream, total: total}}
+}
+
+// readAll reads [from, to) in steps and gives what was asked for ahead.
+func readAll(s *streams, from, to, step int64) (spans []span) {
+	for off := from; off < to; off += step {
+		if a, ok := s.read(off, min(off+step, to)); ok {
+			spans = append(spans, a)
+		}
+	}
+	return spans
+}
+
+func TestSequentialReadersAreReadAhead(t *testing.T) {
+	const size = 256 * mib
+	for _, step := range []int64{4 << 10, 128 << 10, mib, 8 * mib} {
+		s := newStreams(size, 64*mib, 1024*mib)
+		var at, bytes int64
+		for off := int64(0); off < size; off += step {
+			a, ok := s.read(off, off+step)
+			if !ok {
+				continue
+			}
+			switch {
+			case a.off < off+step:
+				t.Fatalf("step %d: asks for %d after a read up to %d", step, a.off, off+step)
+			case a.off < at:
+				t.Fatalf("step %d: asks for %d again", step, a.off)
+			case a.end > off+step+64*mib || a.end > size || a.end <= a.off:
+				t.Fatalf("step %d: asks for [%d, %d) after a read up to %d", step, a.off, a.end, off+step)
+			}
+			at = a.end
+			bytes += a.end - a.off
+		}
+		if least := int64(size - 4*max(step, minRun)); bytes < least {
+			t.Errorf("step %d: %d bytes read ahead, want at least %d", step, bytes, least)
+		}
+		if n := s.share.active.Load(); n != 0 {
+			t.Errorf("step %d: %d streams active at the end of the file", step, n)
+		}
+	}
+}
+
+func TestRandomReadsAreNot(t *testing.T) {
+	const size = 64 << 30
+	s := newStreams(size, 64*mib, 1024*mib)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 10_000 {
+		off := rnd.Int64N(size-4096) &^ 4095
+		if a, ok := s.read(off, off+4096); ok {
+			t.Fatalf("a random read of 4 KiB at %d asks for [%d, %d)", off, a.off, a.end)
+		}
+	}
+}
+
+// The kernel's own readahead sends the reads of one reader in any order.
+func TestReadsOutOfOrderStayOneStream(t *testing.T) {
+	const size = 512 * mib
+	s := newStreams(size, 64*mib, 1024*mib)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	readAll(s, 0, 16*mib, mib)
+	for base := int64(16 * mib); base < size; base += 8 * mib {
+		for _, i := range rnd.Perm(8) {
+			off := base + int64(i)*mib
+			s.read(off, off+mib)
+		}
+	}
+	used := 0
+	for _, c := range s.cursors {
+		if c.feed != nil {
+			used++
+		}
+	}
+	if used != 1 {
+		t.Errorf("%d streams", used)
+	}
+}
+
+func TestInterleavedReadersKeepTheirStreams(t *testing.T) {
+	const size, readers = 4096 * mib, maxCursors
+	s := newStreams(size, 32*mib, 1024*mib)
+	asked := make([]int64, readers)
+	for step := range int64(64) {
+		for i := range int64(readers) {
+			off := i*size/readers + step*mib
+			if a, ok := s.read(off, off+mib); ok {
+				asked[i] += a.end - a.off
+			}
+		}
+	}
+	for i, n := range asked {
+		if n < 60*mib {
+			t.Errorf("reader %d: %d bytes read ahead of 64 MiB", i, n)
+		}
+	}
+	if n := s.share.active.Load(); n != readers {
+		t.Errorf("%d streams active, want %d", n, readers)
+	}
+}
+
+func TestStreamsShareWhatMayBeReadAhead(t *testing.T) {
+	sh := &share{perStream: 64 * mib, total: 64 * mib}
+	var most int64
+	for range 4 {
+		s := &streams{size: 1 << 40, share: sh}
+		for _, a := range readAll(s, 0, 256*mib, mib) {
+			most = a.end - a.off
+		}
+	}
+	if w := sh.window(); w != 16*mib {
+		t.Errorf("window of each of 4 streams is %d", w)
+	}
+	if most > 16*mib {
+		t.Errorf("fourth stream asks for %d at once", most)
+	}
+}
+
+func TestReplacedAndStoppedStreamsAreCancelled(t *testing.T) {
+	s := newStreams(1<<40, 64*mib, 1024*mib)
+	first := readAll(s, 0, 8*mib, mib)[0].feed
+	if first.stopped.Load() || first.passed.Load() != 8*mib {
+		t.Fatalf("stopped %v, passed %d", first.stopped.Load(), first.passed.Load())
+	}
+	for i := range int64(maxCursors) { // as many other readers push it out
+		s.read((i+1)<<32, (i+1)<<32+mib)
+	}
+	if !first.stopped.Load() {
+		t.Error("a replaced stream is not cancelled")
+	}
+	last := readAll(s, 1<<39, 1<<39+8*mib, mib)[0].feed
+	s.stop()
+	if !last.stopped.Load() || s.share.active.Load() != 0 {
+		t.Errorf("stopped %v, %d active", last.stopped.Load(), s.share.active.Load())
+	}
+}
+
+func TestGivenBackIsAskedForAgain(t *testing.T) {
+	s := newStreams(1<<40, 64*mib, 1024*mib)
+	spans := readAll(s, 0, 8*mib, mib)
+	a := spans[len(spans)-1]
+	s.giveBack(a.feed, a.off)
+	next, ok := s.read(8*mib, 9*mib)
+	if !ok || next.off > max(a.off, 9*mib) {
+		t.Errorf("asks for %v (%v), want it from %d", next, ok, a.off)
+	}
+}
+
+func TestNoReadahead(t *testing.T) {
+	s := newStreams(1<<30, -1, 1024*mib)
+	if spans := readAll(s, 0, 1<<30, mib); len(spans) != 0 {
+		t.Errorf("%d spans", len(spans))
+	}
+}
