@@ -244,7 +244,7 @@ func (w *writer) encode(enc *codec.Encoder, s Span, e *encoded) error {
 		return err
 	}
 	e.sum = sha256.Sum256(e.data)
-	c, err := enc.Encode(e.data, s.Elem, s.Cuts)
+	c, err := enc.Encode(e.data, s.Elem, s.Parts)
 	if err != nil {
 		return fmt.Errorf("chunk at %d: %w", s.Off, err)
 	}

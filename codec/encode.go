@@ -41,15 +41,22 @@ func NewEncoder(m Method, blockLen int) *Encoder {
 	return &Encoder{method: m, blockLen: min(blockLen, MaxBlockLen)}
 }
 
-// Encode codes data, 1 to MaxChunkLen bytes of elements elem. cuts are the
-// offsets, rising and within data, at which tensors begin; an Encoder may give
+// Part is what one tensor has of a chunk, up to the next part.
+type Part struct {
+	Off   int     // its first byte in the chunk
+	Shape []int64 // of the whole tensor in elements, row-major; nil if not known
+	Skip  int64   // elements of the tensor that lie before the chunk
+}
+
+// Encode codes data, 1 to MaxChunkLen bytes of elements elem. parts, their
+// offsets rising and within data, tell the tensors apart; an Encoder may give
 // each a model of its own. The result is valid until the next call.
-func (e *Encoder) Encode(data []byte, elem Elem, cuts []int) (Encoded, error) {
+func (e *Encoder) Encode(data []byte, elem Elem, parts []Part) (Encoded, error) {
 	if len(data) == 0 || len(data) > MaxChunkLen {
 		return Encoded{}, fmt.Errorf("encode: chunk of %d bytes", len(data))
 	}
 	if !validWidth(int(elem.Width)) || len(data)%int(elem.Width) != 0 {
-		elem, cuts = Bytes, nil
+		elem, parts = Bytes, nil
 	}
 	method := e.method
 	if method == Auto {
@@ -66,7 +73,7 @@ func (e *Encoder) Encode(data []byte, elem Elem, cuts []int) (Encoded, error) {
 	case BF16Split:
 		e.encodeBF16Split(data, elem)
 	case Scape:
-		e.encodeScape(data, elem, cuts)
+		e.encodeScape(data, elem, parts)
 	default:
 		return Encoded{}, fmt.Errorf("encode: %w: %v", ErrUnsupported, method)
 	}

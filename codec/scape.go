@@ -22,22 +22,26 @@ const runOverhead = 8 * 40
 // maxRuns leaves room for the models that blocks fall back to.
 const maxRuns = MaxModels / 2
 
-func (e *Encoder) encodeScape(data []byte, elem Elem, cuts []int) {
+func (e *Encoder) encodeScape(data []byte, elem Elem, parts []Part) {
 	if elem.Exponent == 0 {
 		e.encodePlanes(data, elem)
 		return
 	}
-	for _, r := range e.runs(data, elem, cuts) {
+	for _, r := range e.runs(data, elem, parts) {
 		e.encodeFloats(data[r.from:r.to], r, elem)
 	}
 }
 
 // runs cuts a chunk at the tensors' borders wherever tables of their own make
 // the parts smaller.
-func (e *Encoder) runs(data []byte, elem Elem, cuts []int) []run {
+func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 	var runs []run
 	start := 0
-	for _, end := range append(append([]int(nil), cuts...), len(data)) {
+	for i := range len(parts) + 1 {
+		end := len(data)
+		if i < len(parts) {
+			end = parts[i].Off
+		}
 		if end <= start || end > len(data) || end%int(elem.Width) != 0 {
 			continue
 		}
