@@ -16,6 +16,7 @@ const DefaultBlockLen = 256 << 10
 // goroutine at a time.
 type Encoder struct {
 	method   Method
+	level    Level
 	blockLen int
 
 	// The chunk being coded.
@@ -24,13 +25,16 @@ type Encoder struct {
 	payload []byte
 	header  []byte
 	stored  int // the model that stores bytes as they are, or -1
+	at      int // how many of its bytes are coded
 
-	apart apart
-	count counter
-	rans  ransEncoder
-	zstd  *zstd.Encoder
-	trial *zstd.Encoder
-	parts []byte
+	apart    apart
+	count    counter
+	rans     ransEncoder
+	contexts contextEncoder
+	finder   contextFinder
+	zstd     *zstd.Encoder
+	trial    *zstd.Encoder
+	parts    []byte
 }
 
 // NewEncoder gives an Encoder for m; blockLen 0 means DefaultBlockLen.
@@ -40,6 +44,10 @@ func NewEncoder(m Method, blockLen int) *Encoder {
 	}
 	return &Encoder{method: m, blockLen: min(blockLen, MaxBlockLen)}
 }
+
+// SetLevel sets how the method scape weighs size against speed; an Encoder
+// begins with Balanced.
+func (e *Encoder) SetLevel(l Level) { e.level = l }
 
 // Part is what one tensor has of a chunk, up to the next part.
 type Part struct {
@@ -94,7 +102,7 @@ func (e *Encoder) settle(method Method, data []byte) Method {
 }
 
 func (e *Encoder) reset() {
-	e.models, e.blocks, e.payload, e.stored = e.models[:0], e.blocks[:0], e.payload[:0], -1
+	e.models, e.blocks, e.payload, e.stored, e.at = e.models[:0], e.blocks[:0], e.payload[:0], -1, 0
 }
 
 // size is what the chunk takes so far, header included.
@@ -221,7 +229,7 @@ func (e *Encoder) encodeBlock(index int, data []byte) bool {
 	if m.stores() {
 		e.payload = append(e.payload, data...)
 		e.stored = index
-	} else if e.payload = e.appendBlock(e.payload, m, data); len(e.payload)-at >= len(data) {
+	} else if e.payload = e.appendBlock(e.payload, m, data, e.at); len(e.payload)-at >= len(data) {
 		e.payload = append(e.payload[:at], data...)
 		if e.stored < 0 {
 			e.models = append(e.models, storedModel())
@@ -231,31 +239,34 @@ func (e *Encoder) encodeBlock(index int, data []byte) bool {
 	}
 	b := Block{Len: len(data), StoredLen: len(e.payload) - at, Sum: xxh3.Hash(data), model: index}
 	e.blocks = append(e.blocks, b)
+	e.at += len(data)
 	return e.models[index] == m
 }
 
-// appendBlock appends the coded streams of data, as Decoder.start finds them.
-func (e *Encoder) appendBlock(dst []byte, m *model, data []byte) []byte {
+// appendBlock appends the coded streams of data, which begins at byte at of
+// the chunk, as Decoder.start finds them.
+func (e *Encoder) appendBlock(dst []byte, m *model, data []byte, at int) []byte {
+	first := uint64(m.split.elements(at))
 	e.apart.setRank(&m.split)
 	streams := e.apart.take(&m.split, data)
 	e.parts = e.parts[:0]
 	last := -1
 	var length int
 	for k := range m.streams {
-		at := len(e.parts)
-		e.parts = e.appendStream(e.parts, &m.streams[k], streams[k])
+		start := len(e.parts)
+		e.parts = e.appendStream(e.parts, &m.streams[k], streams[k], first)
 		if _, fixed := m.streams[k].fixedLen(0); fixed {
 			continue
 		}
 		if last >= 0 {
 			dst = binary.AppendUvarint(dst, uint64(length))
 		}
-		last, length = k, len(e.parts)-at
+		last, length = k, len(e.parts)-start
 	}
 	return append(dst, e.parts...)
 }
 
-func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte) []byte {
+func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte, first uint64) []byte {
 	switch s.coder {
 	case coderConstant:
 		return dst
@@ -264,6 +275,8 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte) []byte {
 	case coderRANS:
 		e.rans.init(s.freq)
 		return e.rans.encode(dst, symbols, s.lanesLog2)
+	case coderContexts:
+		return e.contexts.encode(dst, s, symbols, first)
 	case coderZstd:
 		return e.zstdEncoder().EncodeAll(symbols, dst)
 	}

@@ -12,8 +12,10 @@ import (
 
 func main() {
 	ConstraintExpr("amd64,!purego")
-	ransAVX2()
-	ransAVX512()
+	for _, classes := range []bool{false, true} {
+		ransAVX2(classes)
+		ransAVX512(classes)
+	}
 	mergeAVX2()
 	for k := 1; k <= 7; k++ {
 		unpackAVX2(k)
