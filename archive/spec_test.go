@@ -150,7 +150,9 @@ func (w *walker) index(count int) {
 
 type specStream struct {
 	bits, coder, constant, lanes int
-	freq                         []int
+	freq                         [][]int // of each class
+	class                        func(out []byte, first, i int) int
+	order                        func(n, p int) int // the p-th symbol that is coded
 }
 
 type specModel struct {
@@ -179,7 +181,8 @@ func (w *walker) chunk(t *testing.T, row specRow, i int) []byte {
 	}
 	var out []byte
 	for k, b := range blocks {
-		out = append(out, w.block(t, &models[b.model], b.length, w.pos+b.stored, k)...)
+		m := &models[b.model]
+		out = append(out, w.block(t, m, len(out)/m.width, b.length, w.pos+b.stored, k)...)
 	}
 	if w.pos != end || len(out) != row.length {
 		t.Fatalf("chunk %d ends at %d with %d bytes, row says %d with %d", i, w.pos, len(out), end, row.length)
@@ -201,7 +204,7 @@ func (w *walker) model(k int) (m specModel) {
 		widths = w.top(&m)
 	}
 	for i, bits := range widths {
-		m.streams = append(m.streams, w.stream(i, bits))
+		m.streams = append(m.streams, w.stream(&m, i, bits))
 	}
 	return m
 }
@@ -247,24 +250,114 @@ func (w *walker) alphabet(m *specModel) {
 	}
 }
 
-func (w *walker) stream(i, width int) (s specStream) {
+func (w *walker) stream(m *specModel, i, width int) (s specStream) {
 	s.bits, s.coder = width, w.u8(fmt.Sprintf("stream %d: coder", i))
 	switch s.coder {
 	case 1:
 		s.constant = w.u8("constant")
 	case 3:
 		s.lanes = 1 << w.u8("lanes, log2")
-		n, precision := w.u8("symbols - 1")+1, w.u8("precision")
-		r := specBits{b: w.b[w.pos:]}
-		class := 0
-		for range n {
-			class += r.class()
-			s.freq = append(s.freq, r.weight(class, precision))
+		s.class = func([]byte, int, int) int { return 0 }
+		s.order = func(_, p int) int { return p }
+		s.freq = append(s.freq, w.frequencies())
+	case 6:
+		s.lanes = 1 << w.u8("lanes, log2")
+		kind, classes := w.u8("context"), w.u8("classes")
+		s.order = func(_, p int) int { return p }
+		if kind == 0 {
+			w.places(&s, classes)
+		} else {
+			w.neighbour(m, i, &s)
 		}
-		w.note((r.at+7)/8, "weights")
-		s.freq = specNormalise(s.freq)
+		for range classes {
+			s.freq = append(s.freq, w.frequencies())
+		}
 	}
 	return s
+}
+
+func (w *walker) frequencies() (f []int) {
+	n, precision := w.u8("symbols - 1")+1, w.u8("precision")
+	r := specBits{b: w.b[w.pos:]}
+	class := 0
+	for range n {
+		class += r.class()
+		f = append(f, r.weight(class, precision))
+	}
+	w.note((r.at+7)/8, "weights")
+	return specNormalise(f)
+}
+
+func (w *walker) places(s *specStream, classes int) {
+	axes, floor := w.u8("axes"), w.u8("floor")
+	type axis struct {
+		stride, phase int
+		places        []int
+	}
+	var list []axis
+	for range axes {
+		a := axis{stride: w.varint("stride"), places: make([]int, w.varint("places"))}
+		a.phase = w.varint("phase")
+		width := w.u8("bits of a place")
+		r := specBits{b: w.b[w.pos:]}
+		for i := range a.places {
+			a.places[i] = r.read(width)
+		}
+		w.note((r.at+7)/8, "places")
+		list = append(list, a)
+	}
+	s.class = func(_ []byte, first, i int) int {
+		sum := -floor
+		for _, a := range list {
+			sum += a.places[(first+i+a.phase)/a.stride%len(a.places)]
+		}
+		return min(max(sum, 0), classes-1)
+	}
+}
+
+func (w *walker) neighbour(m *specModel, stream int, s *specStream) {
+	lag, segmented, none := w.varint("lag"), w.u8("segmented"), w.u8("class without neighbour")
+	thresholds := make([]int, w.u8("thresholds"))
+	for i := range thresholds {
+		thresholds[i] = w.u8("threshold")
+	}
+	key := func(symbol int) int {
+		if m.kind != 2 || stream > 0 {
+			return symbol
+		}
+		v := m.alphabet(symbol)
+		if m.sign == 2 && v%2 == 1 {
+			return -(v / 2) - 1
+		} else if m.sign == 2 {
+			return v / 2
+		}
+		return v
+	}
+	s.class = func(out []byte, _, i int) (class int) {
+		from, n := i, len(out)/64
+		if segmented == 1 && i < 64*n {
+			from = i % n
+		} else if segmented == 1 {
+			return none
+		}
+		if from < lag {
+			return none
+		}
+		for _, t := range thresholds {
+			if key(t) <= key(int(out[i-lag])) {
+				class++
+			}
+		}
+		return class
+	}
+	if segmented == 1 {
+		s.order = func(n, p int) int {
+			if p >= n/64*64 {
+				return p
+			}
+			return p%64*(n/64) + p/64
+		}
+	}
 }
 
 // specBits reads bits, the lowest first.
@@ -348,7 +441,7 @@ func specNormalise(w []int) []int {
 	return f
 }
 
-func (w *walker) block(t *testing.T, m *specModel, length, end, k int) []byte {
+func (w *walker) block(t *testing.T, m *specModel, first, length, end, k int) []byte {
 	t.Helper()
 	n := length / m.width
 	sizes := make([]int, len(m.streams))
@@ -359,7 +452,7 @@ func (w *walker) block(t *testing.T, m *specModel, length, end, k int) []byte {
 			sizes[i] = n
 		case 2:
 			sizes[i] = specPackedLen(n, s.bits)
-		case 3, 4:
+		case 3, 4, 6:
 			if last >= 0 {
 				sizes[last] = w.varint(fmt.Sprintf("block %d: length of stream %d", k, last))
 				fixed += sizes[last]
@@ -375,7 +468,7 @@ func (w *walker) block(t *testing.T, m *specModel, length, end, k int) []byte {
 	symbols := make([][]byte, len(m.streams))
 	for i := range m.streams {
 		coded := w.note(sizes[i], "block %d: stream %d", k, i)
-		symbols[i] = specDecodeStream(t, &m.streams[i], n, coded)
+		symbols[i] = specDecodeStream(t, &m.streams[i], first, n, coded)
 	}
 	out := make([]byte, length)
 	for e := range n {
@@ -440,15 +533,15 @@ func specPackedLen(n, k int) int {
 	return n/(64*in)*64*out + (n%(64*in)*k+7)/8
 }
 
-func specDecodeStream(t *testing.T, s *specStream, n int, b []byte) []byte {
+func specDecodeStream(t *testing.T, s *specStream, first, n int, b []byte) []byte {
 	t.Helper()
 	switch s.coder {
 	case 1:
 		return bytes.Repeat([]byte{byte(s.constant)}, n)
 	case 2:
 		return specUnpack(n, s.bits, b)
-	case 3:
-		return specRANS(t, s, n, b)
+	case 3, 6:
+		return specRANS(t, s, first, n, b)
 	case 4:
 		z, err := zstd.NewReader(nil)
 		if err != nil {
@@ -491,7 +584,7 @@ func specUnpack(n, k int, b []byte) []byte {
 	return symbols
 }
 
-func specRANS(t *testing.T, s *specStream, n int, b []byte) []byte {
+func specRANS(t *testing.T, s *specStream, first, n int, b []byte) []byte {
 	t.Helper()
 	states := make([]int, s.lanes)
 	for i := range states {
@@ -499,14 +592,16 @@ func specRANS(t *testing.T, s *specStream, n int, b []byte) []byte {
 	}
 	b = b[4*s.lanes:]
 	out := make([]byte, n)
-	for i := range out {
-		x := &states[i%s.lanes]
+	for p := range out {
+		i := s.order(n, p)
+		freq := s.freq[s.class(out, first, i)]
+		x := &states[p%s.lanes]
 		slot, start, symbol := *x%4096, 0, 0
-		for ; start+s.freq[symbol] <= slot; symbol++ {
-			start += s.freq[symbol]
+		for ; start+freq[symbol] <= slot; symbol++ {
+			start += freq[symbol]
 		}
 		out[i] = byte(symbol)
-		*x = s.freq[symbol]*(*x/4096) + slot - start
+		*x = freq[symbol]*(*x/4096) + slot - start
 		if *x < 1<<16 {
 			*x = *x<<16 + int(binary.LittleEndian.Uint16(b))
 			b = b[2:]
