@@ -14,6 +14,16 @@ func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint3
 //go:noescape
 func ransDecodeAVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
+// ransEncodeAVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
+//
+//go:noescape
+func ransEncodeAVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+
+// ransEncodeVBMI is ransEncodeAVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
+//
+//go:noescape
+func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][128]byte, words *byte) (written int)
+
 // mergePairedAVX2 merges groups of 64 units.
 //
 //go:noescape

@@ -14,6 +14,8 @@ func main() {
 	ConstraintExpr("amd64,!purego")
 	ransAVX2()
 	ransAVX512()
+	ransEncodeAVX2()
+	ransEncodeVBMI()
 	mergeAVX2()
 	for k := 1; k <= 7; k++ {
 		unpackAVX2(k)
