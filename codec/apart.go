@@ -6,7 +6,8 @@ import "encoding/binary"
 // Decoder's join.
 type apart struct {
 	streams [2 + maxSplitWidth][]byte
-	rank    [1 << 16]byte // symbol by the upper bits of the unit
+	units   [2 * tile]byte // of elements wider than a unit
+	rank    [1 << 16]byte  // symbol by the upper bits of the unit
 }
 
 // take fills streams with the symbols of data's elements.
@@ -30,13 +31,6 @@ func (a *apart) take(s *split, data []byte) [][]byte {
 		a.takeTop(s, streams, data)
 	}
 	return streams
-}
-
-// gatherPlane takes every width-th byte of src.
-func gatherPlane(dst, src []byte, width int) {
-	for i := range dst {
-		dst[i] = src[i*width]
-	}
 }
 
 // setRank prepares take for the alphabet of s.
@@ -105,7 +99,10 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	}
 	f := s.fields()
 	start := 0
-	if s.width == 2 && low == nil && mid != nil {
+	if p, ok := newPairing(s); ok {
+		a.takeByPairing(&p, symbols[:whole], mid, low, data, s.width)
+		start = whole
+	} else if s.width == 2 && low == nil && mid != nil {
 		a.takePaired(&f, symbols[:whole], mid, data)
 		start = whole
 	}
@@ -127,6 +124,31 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	}
 	for k := range s.width - 2 {
 		gatherPlane(streams[next+k], data[s.width-3-k:], s.width)
+	}
+}
+
+// takeByPairing takes whole groups apart by p. mid and low are as in takeTop.
+func (a *apart) takeByPairing(p *pairing, symbols, mid, low, data []byte, width int) {
+	high := mid
+	if !p.hasTop {
+		high = nil
+		if low == nil {
+			low = mid
+		}
+	}
+	if width == 2 {
+		p.take(symbols, low, high, data[:2*len(symbols)])
+		return
+	}
+	for at := 0; at < len(symbols); at += tile {
+		n := min(tile, len(symbols)-at)
+		units := a.units[:2*n]
+		gatherUnits(units, data[at*width:(at+n)*width], width)
+		if high == nil {
+			p.take(symbols[at:at+n], low[at:at+n], nil, units)
+		} else {
+			p.take(symbols[at:at+n], low[at:at+n], high[at:at+n], units)
+		}
 	}
 }
 

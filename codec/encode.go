@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
@@ -231,21 +232,24 @@ func (e *Encoder) encodeBlock(index int, data []byte) bool {
 func (e *Encoder) appendBlock(dst []byte, m *model, data []byte) []byte {
 	e.apart.setRank(&m.split)
 	streams := e.apart.take(&m.split, data)
-	e.parts = e.parts[:0]
-	last := -1
-	var length int
+	start := len(dst)
+	var lengths []byte
+	last, length := -1, 0
 	for k := range m.streams {
-		at := len(e.parts)
-		e.parts = e.appendStream(e.parts, &m.streams[k], streams[k])
+		at := len(dst)
+		dst = e.appendStream(dst, &m.streams[k], streams[k])
 		if _, fixed := m.streams[k].fixedLen(0); fixed {
 			continue
 		}
 		if last >= 0 {
-			dst = binary.AppendUvarint(dst, uint64(length))
+			lengths = binary.AppendUvarint(lengths, uint64(length))
 		}
-		last, length = k, len(e.parts)-at
+		last, length = k, len(dst)-at
 	}
-	return append(dst, e.parts...)
+	if lengths == nil {
+		return dst
+	}
+	return slices.Insert(dst, start, lengths...)
 }
 
 func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte) []byte {

@@ -29,37 +29,82 @@ func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][128]byt
 //go:noescape
 func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
 
+// takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.
+//
+//go:noescape
+func takePairedAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+
+// takePairedWideAVX2 is takePairedAVX2 for more than 8 raw bits.
+//
+//go:noescape
+func takePairedWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+
 // unpack1AVX2 unpacks groups of 512 symbols of 1 bits.
 //
 //go:noescape
 func unpack1AVX2(dst *byte, src *byte, groups int)
+
+// pack1AVX2 packs groups of 512 symbols of 1 bits.
+//
+//go:noescape
+func pack1AVX2(dst *byte, src *byte, groups int)
 
 // unpack2AVX2 unpacks groups of 256 symbols of 2 bits.
 //
 //go:noescape
 func unpack2AVX2(dst *byte, src *byte, groups int)
 
+// pack2AVX2 packs groups of 256 symbols of 2 bits.
+//
+//go:noescape
+func pack2AVX2(dst *byte, src *byte, groups int)
+
 // unpack3AVX2 unpacks groups of 512 symbols of 3 bits.
 //
 //go:noescape
 func unpack3AVX2(dst *byte, src *byte, groups int)
+
+// pack3AVX2 packs groups of 512 symbols of 3 bits.
+//
+//go:noescape
+func pack3AVX2(dst *byte, src *byte, groups int)
 
 // unpack4AVX2 unpacks groups of 128 symbols of 4 bits.
 //
 //go:noescape
 func unpack4AVX2(dst *byte, src *byte, groups int)
 
+// pack4AVX2 packs groups of 128 symbols of 4 bits.
+//
+//go:noescape
+func pack4AVX2(dst *byte, src *byte, groups int)
+
 // unpack5AVX2 unpacks groups of 512 symbols of 5 bits.
 //
 //go:noescape
 func unpack5AVX2(dst *byte, src *byte, groups int)
+
+// pack5AVX2 packs groups of 512 symbols of 5 bits.
+//
+//go:noescape
+func pack5AVX2(dst *byte, src *byte, groups int)
 
 // unpack6AVX2 unpacks groups of 256 symbols of 6 bits.
 //
 //go:noescape
 func unpack6AVX2(dst *byte, src *byte, groups int)
 
+// pack6AVX2 packs groups of 256 symbols of 6 bits.
+//
+//go:noescape
+func pack6AVX2(dst *byte, src *byte, groups int)
+
 // unpack7AVX2 unpacks groups of 512 symbols of 7 bits.
 //
 //go:noescape
 func unpack7AVX2(dst *byte, src *byte, groups int)
+
+// pack7AVX2 packs groups of 512 symbols of 7 bits.
+//
+//go:noescape
+func pack7AVX2(dst *byte, src *byte, groups int)

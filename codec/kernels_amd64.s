@@ -2439,6 +2439,166 @@ end:
 	VZEROUPPER
 	RET
 
+// func takePairedAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takePairedAVX2(SB), NOSPLIT, $0-40
+	MOVQ         low+8(FP), AX
+	MOVQ         symbols+0(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         p+32(FP), SI
+	VPBROADCASTW (SI), Y0
+	VPBROADCASTW 2(SI), Y1
+	VPBROADCASTW 4(SI), Y2
+	VPBROADCASTW 6(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
+	VMOVQ        8(SI), X4
+	VMOVQ        16(SI), X5
+
+loop:
+	TESTQ    BX, BX
+	JE       end
+	VMOVDQU  (DX), Y6
+	VPAND    Y1, Y6, Y7
+	VPSRLW   X4, Y7, Y7
+	VPSUBUSW Y0, Y7, Y7
+	VPSRLW   X5, Y6, Y8
+	VPAND    Y3, Y8, Y8
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y8, Y8
+	VMOVDQU  64(DX), Y6
+	VPAND    Y1, Y6, Y9
+	VPSRLW   X4, Y9, Y9
+	VPSUBUSW Y0, Y9, Y9
+	VPSRLW   X5, Y6, Y10
+	VPAND    Y3, Y10, Y10
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y10, Y10
+	VPSLLW   $0x08, Y9, Y9
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, (CX)
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, (AX)
+	VMOVDQU  32(DX), Y6
+	VPAND    Y1, Y6, Y7
+	VPSRLW   X4, Y7, Y7
+	VPSUBUSW Y0, Y7, Y7
+	VPSRLW   X5, Y6, Y8
+	VPAND    Y3, Y8, Y8
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y8, Y8
+	VMOVDQU  96(DX), Y6
+	VPAND    Y1, Y6, Y9
+	VPSRLW   X4, Y9, Y9
+	VPSUBUSW Y0, Y9, Y9
+	VPSRLW   X5, Y6, Y10
+	VPAND    Y3, Y10, Y10
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y10, Y10
+	VPSLLW   $0x08, Y9, Y9
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, 32(CX)
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 32(AX)
+	ADDQ     $0x00000080, DX
+	ADDQ     $0x40, AX
+	ADDQ     $0x40, CX
+	DECQ     BX
+	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func takePairedWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takePairedWideAVX2(SB), NOSPLIT, $0-48
+	MOVQ         low+8(FP), AX
+	MOVQ         high+16(FP), CX
+	MOVQ         symbols+0(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVQ         p+40(FP), DI
+	VPBROADCASTW (DI), Y0
+	VPBROADCASTW 2(DI), Y1
+	VPBROADCASTW 4(DI), Y2
+	VPBROADCASTW 6(DI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
+	VMOVQ        8(DI), X5
+	VMOVQ        16(DI), X6
+
+loop:
+	TESTQ    SI, SI
+	JE       end
+	VMOVDQU  (BX), Y7
+	VPAND    Y1, Y7, Y8
+	VPSRLW   X5, Y8, Y8
+	VPSUBUSW Y0, Y8, Y8
+	VPSRLW   X6, Y7, Y9
+	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y9, Y9
+	VMOVDQU  64(BX), Y7
+	VPAND    Y1, Y7, Y10
+	VPSRLW   X5, Y10, Y10
+	VPSUBUSW Y0, Y10, Y10
+	VPSRLW   X6, Y7, Y11
+	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y11, Y11
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, (DX)
+	VPSRLW   $0x08, Y9, Y7
+	VPANDN   Y11, Y4, Y8
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, (CX)
+	VPAND    Y4, Y9, Y9
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, (AX)
+	VMOVDQU  32(BX), Y7
+	VPAND    Y1, Y7, Y8
+	VPSRLW   X5, Y8, Y8
+	VPSUBUSW Y0, Y8, Y8
+	VPSRLW   X6, Y7, Y9
+	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y9, Y9
+	VMOVDQU  96(BX), Y7
+	VPAND    Y1, Y7, Y10
+	VPSRLW   X5, Y10, Y10
+	VPSUBUSW Y0, Y10, Y10
+	VPSRLW   X6, Y7, Y11
+	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y11, Y11
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 32(DX)
+	VPSRLW   $0x08, Y9, Y7
+	VPANDN   Y11, Y4, Y8
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 32(CX)
+	VPAND    Y4, Y9, Y9
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 32(AX)
+	ADDQ     $0x00000080, BX
+	ADDQ     $0x40, AX
+	ADDQ     $0x40, CX
+	ADDQ     $0x40, DX
+	DECQ     SI
+	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
 // func unpack1AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·unpack1AVX2(SB), NOSPLIT, $0-24
@@ -2512,6 +2672,127 @@ DATA bits1from0<>+16(SB)/8, $0x0101010101010101
 DATA bits1from0<>+24(SB)/8, $0x0101010101010101
 GLOBL bits1from0<>(SB), RODATA|NOPTR, $32
 
+// func pack1AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack1AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 64(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from1<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 128(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 256(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 96(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from1<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 160(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 288(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits1from1<>+0(SB)/8, $0x0202020202020202
+DATA bits1from1<>+8(SB)/8, $0x0202020202020202
+DATA bits1from1<>+16(SB)/8, $0x0202020202020202
+DATA bits1from1<>+24(SB)/8, $0x0202020202020202
+GLOBL bits1from1<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from2<>+0(SB)/8, $0x0404040404040404
+DATA bits1from2<>+8(SB)/8, $0x0404040404040404
+DATA bits1from2<>+16(SB)/8, $0x0404040404040404
+DATA bits1from2<>+24(SB)/8, $0x0404040404040404
+GLOBL bits1from2<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from3<>+0(SB)/8, $0x0808080808080808
+DATA bits1from3<>+8(SB)/8, $0x0808080808080808
+DATA bits1from3<>+16(SB)/8, $0x0808080808080808
+DATA bits1from3<>+24(SB)/8, $0x0808080808080808
+GLOBL bits1from3<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from4<>+0(SB)/8, $0x1010101010101010
+DATA bits1from4<>+8(SB)/8, $0x1010101010101010
+DATA bits1from4<>+16(SB)/8, $0x1010101010101010
+DATA bits1from4<>+24(SB)/8, $0x1010101010101010
+GLOBL bits1from4<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from5<>+0(SB)/8, $0x2020202020202020
+DATA bits1from5<>+8(SB)/8, $0x2020202020202020
+DATA bits1from5<>+16(SB)/8, $0x2020202020202020
+DATA bits1from5<>+24(SB)/8, $0x2020202020202020
+GLOBL bits1from5<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from6<>+0(SB)/8, $0x4040404040404040
+DATA bits1from6<>+8(SB)/8, $0x4040404040404040
+DATA bits1from6<>+16(SB)/8, $0x4040404040404040
+DATA bits1from6<>+24(SB)/8, $0x4040404040404040
+GLOBL bits1from6<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from7<>+0(SB)/8, $0x8080808080808080
+DATA bits1from7<>+8(SB)/8, $0x8080808080808080
+DATA bits1from7<>+16(SB)/8, $0x8080808080808080
+DATA bits1from7<>+24(SB)/8, $0x8080808080808080
+GLOBL bits1from7<>(SB), RODATA|NOPTR, $32
+
 // func unpack2AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·unpack2AVX2(SB), NOSPLIT, $0-24
@@ -2560,6 +2841,71 @@ DATA bits2from0<>+8(SB)/8, $0x0303030303030303
 DATA bits2from0<>+16(SB)/8, $0x0303030303030303
 DATA bits2from0<>+24(SB)/8, $0x0303030303030303
 GLOBL bits2from0<>(SB), RODATA|NOPTR, $32
+
+// func pack2AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack2AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 64(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 128(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 96(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 160(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits2from2<>+0(SB)/8, $0x0c0c0c0c0c0c0c0c
+DATA bits2from2<>+8(SB)/8, $0x0c0c0c0c0c0c0c0c
+DATA bits2from2<>+16(SB)/8, $0x0c0c0c0c0c0c0c0c
+DATA bits2from2<>+24(SB)/8, $0x0c0c0c0c0c0c0c0c
+GLOBL bits2from2<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from4<>+0(SB)/8, $0x3030303030303030
+DATA bits2from4<>+8(SB)/8, $0x3030303030303030
+DATA bits2from4<>+16(SB)/8, $0x3030303030303030
+DATA bits2from4<>+24(SB)/8, $0x3030303030303030
+GLOBL bits2from4<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from6<>+0(SB)/8, $0xc0c0c0c0c0c0c0c0
+DATA bits2from6<>+8(SB)/8, $0xc0c0c0c0c0c0c0c0
+DATA bits2from6<>+16(SB)/8, $0xc0c0c0c0c0c0c0c0
+DATA bits2from6<>+24(SB)/8, $0xc0c0c0c0c0c0c0c0
+GLOBL bits2from6<>(SB), RODATA|NOPTR, $32
 
 // func unpack3AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2646,17 +2992,122 @@ DATA bits3from0<>+16(SB)/8, $0x0707070707070707
 DATA bits3from0<>+24(SB)/8, $0x0707070707070707
 GLOBL bits3from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits1from2<>+0(SB)/8, $0x0404040404040404
-DATA bits1from2<>+8(SB)/8, $0x0404040404040404
-DATA bits1from2<>+16(SB)/8, $0x0404040404040404
-DATA bits1from2<>+24(SB)/8, $0x0404040404040404
-GLOBL bits1from2<>(SB), RODATA|NOPTR, $32
-
 DATA bits2from1<>+0(SB)/8, $0x0606060606060606
 DATA bits2from1<>+8(SB)/8, $0x0606060606060606
 DATA bits2from1<>+16(SB)/8, $0x0606060606060606
 DATA bits2from1<>+24(SB)/8, $0x0606060606060606
 GLOBL bits2from1<>(SB), RODATA|NOPTR, $32
+
+// func pack3AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack3AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 256(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 256(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 288(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 288(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x000000c0, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits3from3<>+0(SB)/8, $0x3838383838383838
+DATA bits3from3<>+8(SB)/8, $0x3838383838383838
+DATA bits3from3<>+16(SB)/8, $0x3838383838383838
+DATA bits3from3<>+24(SB)/8, $0x3838383838383838
+GLOBL bits3from3<>(SB), RODATA|NOPTR, $32
+
+DATA bits3from4<>+0(SB)/8, $0x7070707070707070
+DATA bits3from4<>+8(SB)/8, $0x7070707070707070
+DATA bits3from4<>+16(SB)/8, $0x7070707070707070
+DATA bits3from4<>+24(SB)/8, $0x7070707070707070
+GLOBL bits3from4<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from3<>+0(SB)/8, $0x1818181818181818
+DATA bits2from3<>+8(SB)/8, $0x1818181818181818
+DATA bits2from3<>+16(SB)/8, $0x1818181818181818
+DATA bits2from3<>+24(SB)/8, $0x1818181818181818
+GLOBL bits2from3<>(SB), RODATA|NOPTR, $32
+
+DATA bits3from5<>+0(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA bits3from5<>+8(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA bits3from5<>+16(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA bits3from5<>+24(SB)/8, $0xe0e0e0e0e0e0e0e0
+GLOBL bits3from5<>(SB), RODATA|NOPTR, $32
 
 // func unpack4AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2694,6 +3145,43 @@ DATA bits4from0<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA bits4from0<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA bits4from0<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL bits4from0<>(SB), RODATA|NOPTR, $32
+
+// func pack4AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack4AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 64(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits4from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 96(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits4from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits4from4<>+0(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA bits4from4<>+8(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA bits4from4<>+16(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA bits4from4<>+24(SB)/8, $0xf0f0f0f0f0f0f0f0
+GLOBL bits4from4<>(SB), RODATA|NOPTR, $32
 
 // func unpack5AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2792,29 +3280,118 @@ DATA bits5from0<>+16(SB)/8, $0x1f1f1f1f1f1f1f1f
 DATA bits5from0<>+24(SB)/8, $0x1f1f1f1f1f1f1f1f
 GLOBL bits5from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits2from3<>+0(SB)/8, $0x1818181818181818
-DATA bits2from3<>+8(SB)/8, $0x1818181818181818
-DATA bits2from3<>+16(SB)/8, $0x1818181818181818
-DATA bits2from3<>+24(SB)/8, $0x1818181818181818
-GLOBL bits2from3<>(SB), RODATA|NOPTR, $32
-
 DATA bits3from1<>+0(SB)/8, $0x0e0e0e0e0e0e0e0e
 DATA bits3from1<>+8(SB)/8, $0x0e0e0e0e0e0e0e0e
 DATA bits3from1<>+16(SB)/8, $0x0e0e0e0e0e0e0e0e
 DATA bits3from1<>+24(SB)/8, $0x0e0e0e0e0e0e0e0e
 GLOBL bits3from1<>(SB), RODATA|NOPTR, $32
 
-DATA bits1from4<>+0(SB)/8, $0x1010101010101010
-DATA bits1from4<>+8(SB)/8, $0x1010101010101010
-DATA bits1from4<>+16(SB)/8, $0x1010101010101010
-DATA bits1from4<>+24(SB)/8, $0x1010101010101010
-GLOBL bits1from4<>(SB), RODATA|NOPTR, $32
-
 DATA bits3from2<>+0(SB)/8, $0x1c1c1c1c1c1c1c1c
 DATA bits3from2<>+8(SB)/8, $0x1c1c1c1c1c1c1c1c
 DATA bits3from2<>+16(SB)/8, $0x1c1c1c1c1c1c1c1c
 DATA bits3from2<>+24(SB)/8, $0x1c1c1c1c1c1c1c1c
 GLOBL bits3from2<>(SB), RODATA|NOPTR, $32
+
+// func pack5AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack5AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 192(CX), Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 192(AX)
+	VMOVDQU 256(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 256(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	VMOVDQU 224(CX), Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 224(AX)
+	VMOVDQU 288(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 288(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x00000140, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits2from5<>+0(SB)/8, $0x6060606060606060
+DATA bits2from5<>+8(SB)/8, $0x6060606060606060
+DATA bits2from5<>+16(SB)/8, $0x6060606060606060
+DATA bits2from5<>+24(SB)/8, $0x6060606060606060
+GLOBL bits2from5<>(SB), RODATA|NOPTR, $32
 
 // func unpack6AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2877,17 +3454,60 @@ DATA bits6from0<>+16(SB)/8, $0x3f3f3f3f3f3f3f3f
 DATA bits6from0<>+24(SB)/8, $0x3f3f3f3f3f3f3f3f
 GLOBL bits6from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits2from2<>+0(SB)/8, $0x0c0c0c0c0c0c0c0c
-DATA bits2from2<>+8(SB)/8, $0x0c0c0c0c0c0c0c0c
-DATA bits2from2<>+16(SB)/8, $0x0c0c0c0c0c0c0c0c
-DATA bits2from2<>+24(SB)/8, $0x0c0c0c0c0c0c0c0c
-GLOBL bits2from2<>(SB), RODATA|NOPTR, $32
+// func pack6AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack6AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
 
-DATA bits2from4<>+0(SB)/8, $0x3030303030303030
-DATA bits2from4<>+8(SB)/8, $0x3030303030303030
-DATA bits2from4<>+16(SB)/8, $0x3030303030303030
-DATA bits2from4<>+24(SB)/8, $0x3030303030303030
-GLOBL bits2from4<>(SB), RODATA|NOPTR, $32
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x000000c0, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
 
 // func unpack7AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2998,26 +3618,105 @@ DATA bits7from0<>+16(SB)/8, $0x7f7f7f7f7f7f7f7f
 DATA bits7from0<>+24(SB)/8, $0x7f7f7f7f7f7f7f7f
 GLOBL bits7from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits1from1<>+0(SB)/8, $0x0202020202020202
-DATA bits1from1<>+8(SB)/8, $0x0202020202020202
-DATA bits1from1<>+16(SB)/8, $0x0202020202020202
-DATA bits1from1<>+24(SB)/8, $0x0202020202020202
-GLOBL bits1from1<>(SB), RODATA|NOPTR, $32
+// func pack7AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack7AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
 
-DATA bits1from3<>+0(SB)/8, $0x0808080808080808
-DATA bits1from3<>+8(SB)/8, $0x0808080808080808
-DATA bits1from3<>+16(SB)/8, $0x0808080808080808
-DATA bits1from3<>+24(SB)/8, $0x0808080808080808
-GLOBL bits1from3<>(SB), RODATA|NOPTR, $32
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 192(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 192(AX)
+	VMOVDQU 256(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 256(AX)
+	VMOVDQU 320(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 320(AX)
+	VMOVDQU 384(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 384(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	VMOVDQU 224(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 224(AX)
+	VMOVDQU 288(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 288(AX)
+	VMOVDQU 352(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 352(AX)
+	VMOVDQU 416(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 416(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x000001c0, AX
+	DECQ    DX
+	JMP     loop
 
-DATA bits1from5<>+0(SB)/8, $0x2020202020202020
-DATA bits1from5<>+8(SB)/8, $0x2020202020202020
-DATA bits1from5<>+16(SB)/8, $0x2020202020202020
-DATA bits1from5<>+24(SB)/8, $0x2020202020202020
-GLOBL bits1from5<>(SB), RODATA|NOPTR, $32
-
-DATA bits1from6<>+0(SB)/8, $0x4040404040404040
-DATA bits1from6<>+8(SB)/8, $0x4040404040404040
-DATA bits1from6<>+16(SB)/8, $0x4040404040404040
-DATA bits1from6<>+24(SB)/8, $0x4040404040404040
-GLOBL bits1from6<>(SB), RODATA|NOPTR, $32
+end:
+	VZEROUPPER
+	RET

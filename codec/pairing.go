@@ -1,0 +1,84 @@
+package codec
+
+import "encoding/binary"
+
+// pairing takes 16-bit units apart to paired streams by arithmetic alone: the
+// inverse of merger.mergePaired, with which it shares the layout. It needs an
+// alphabet without a list and the sign on top of the raw bits; every value
+// must be in the alphabet.
+type pairing struct {
+	base   uint16 // the values' alphabet: symbols are max(0, value-base)
+	value  uint16 // the bits of a unit that make its value, from shift on
+	shift  uint
+	mask   uint16 // the raw bits below the sign
+	sign   uint16 // the sign's bit among the raw bits, up from which it is shifted down
+	up     uint
+	hasTop bool // more than 8 raw bits: the upper ones are a stream of their own
+}
+
+func newPairing(s *split) (pairing, bool) {
+	if s.kind != splitTop || s.width < 2 || s.natural || s.sign != signRaw || s.alpha.kind == alphabetList {
+		return pairing{}, false
+	}
+	low := uint(s.raw - 1)
+	return pairing{
+		base: s.alpha.base, value: 0x7fff &^ (1<<low - 1), shift: low,
+		mask: 1<<low - 1, sign: 1 << low, up: 15 - low, hasTop: s.raw > 8,
+	}, true
+}
+
+// take fills the streams with whole groups of vectorLen units: symbols, the
+// lowest 8 raw bits and, if hasTop, those above.
+func (p *pairing) take(symbols, low, high, units []byte) {
+	done := takePairedVector(p, symbols, low, high, units)
+	symbols, low, units = symbols[done:], low[done:], units[2*done:]
+	if !p.hasTop {
+		for ; len(symbols) >= vectorLen; symbols, low, units = symbols[vectorLen:], low[vectorLen:], units[2*vectorLen:] {
+			p.takeGroup((*[vectorLen]byte)(symbols), (*[vectorLen]byte)(low), (*[2 * vectorLen]byte)(units))
+		}
+		return
+	}
+	high = high[done:]
+	for ; len(symbols) >= vectorLen; symbols, low, high, units = symbols[vectorLen:], low[vectorLen:], high[vectorLen:], units[2*vectorLen:] {
+		p.takeWideGroup((*[vectorLen]byte)(symbols), (*[vectorLen]byte)(low), (*[vectorLen]byte)(high), (*[2 * vectorLen]byte)(units))
+	}
+}
+
+// takeGroup takes four units of the first half of a group and four of the
+// second at a time, in words of 64 bits.
+func (p *pairing) takeGroup(symbols, low *[vectorLen]byte, units *[2 * vectorLen]byte) {
+	base, value := lanes16*uint64(p.base), lanes16*uint64(p.value)
+	mask, sign := lanes16*uint64(p.mask), lanes16*uint64(p.sign)
+	shift, up := p.shift&15, p.up&15
+	for h := 0; h < vectorLen; h += 8 {
+		e := binary.LittleEndian.Uint64(units[h:])
+		o := binary.LittleEndian.Uint64(units[h+vectorLen:])
+		s := subtract16(e&value>>shift, base) | subtract16(o&value>>shift, base)<<8
+		binary.LittleEndian.PutUint64(symbols[h:], s)
+		r := (e&mask | e>>up&sign) | (o&mask|o>>up&sign)<<8
+		binary.LittleEndian.PutUint64(low[h:], r)
+	}
+}
+
+func (p *pairing) takeWideGroup(symbols, low, high *[vectorLen]byte, units *[2 * vectorLen]byte) {
+	base, value := lanes16*uint64(p.base), lanes16*uint64(p.value)
+	mask, sign := lanes16*uint64(p.mask), lanes16*uint64(p.sign)
+	shift, up := p.shift&15, p.up&15
+	for h := 0; h < vectorLen; h += 8 {
+		e := binary.LittleEndian.Uint64(units[h:])
+		o := binary.LittleEndian.Uint64(units[h+vectorLen:])
+		s := subtract16(e&value>>shift, base) | subtract16(o&value>>shift, base)<<8
+		binary.LittleEndian.PutUint64(symbols[h:], s)
+		e, o = e&mask|e>>up&sign, o&mask|o>>up&sign
+		binary.LittleEndian.PutUint64(low[h:], e&lowBytes|o&lowBytes<<8)
+		binary.LittleEndian.PutUint64(high[h:], e>>8&lowBytes|o&^lowBytes)
+	}
+}
+
+// subtract16 subtracts in every 16 bits, of which the uppermost is clear, and
+// gives 0 where the result would be below.
+func subtract16(a, b uint64) uint64 {
+	d := (a | signBits) - b
+	kept := d & signBits
+	return d & (kept - kept>>15)
+}
