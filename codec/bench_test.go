@@ -90,7 +90,7 @@ func BenchmarkEncode(b *testing.B) {
 			b.Run(backend+"/"+m.String(), func(b *testing.B) { benchmarkEncode(b, backend, m, bf16, BF16) })
 		}
 		for name, elem := range map[string]Elem{"f16": F16, "f32": F32} {
-			b.Run(backend+"/scape/"+name, func(b *testing.B) {
+			b.Run(backend+"/scape_"+name, func(b *testing.B) {
 				benchmarkEncode(b, backend, Scape, gaussian(elem, 4<<20), elem)
 			})
 		}

@@ -23,6 +23,8 @@ func ransEncodeVector(e *ransEncoder, src []byte, lanes int) int {
 		return 0
 	case b == backendAVX512 && hasVBMI && e.vector.symbols <= vectorSymbols:
 		written = ransEncodeVBMI(&src[0], groups, &e.state, &e.vector.bytes, words)
+	case b == backendAVX512 && hasVBMI:
+		written = ransEncode256VBMI(&src[0], groups, &e.state, &e.vector.bytes, words)
 	default:
 		written = ransEncodeAVX2(&src[0], groups, &e.state, &e.vector.entries, words)
 	}

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"encoding/binary"
 	"math"
 	"math/bits"
 )
@@ -14,52 +13,6 @@ type histogram struct {
 	zero   [2]uint32 // +0 and -0
 	lo, hi int       // magnitudes above zero that occur: lo <= m < hi
 	counts []uint32  // [2*(m-lo)+sign]
-}
-
-// counter makes histograms. It holds a table of all units, clear between calls.
-type counter struct{ table [1 << 16]uint32 }
-
-// count makes the histogram of the units of width-byte elements in data.
-func (c *counter) count(data []byte, width int) *histogram {
-	h := &histogram{n: len(data) / width}
-	top := 8*min(width, 2) - 1
-	mask := uint32(1)<<top - 1
-	lo, hi := mask, uint32(0)
-	for ; len(data) >= width; data = data[width:] {
-		var unit uint32
-		if width == 1 {
-			unit = uint32(data[0])
-		} else {
-			unit = uint32(binary.LittleEndian.Uint16(data[width-2 : width]))
-		}
-		c.table[unit]++
-		magnitude := unit & mask
-		hi = max(hi, magnitude)
-		lo = min(lo, (magnitude-1)&mask) // zero wraps to the top
-	}
-	h.lo, h.hi = int(lo)+1, int(hi)+1
-	h.take(c, top)
-	return h
-}
-
-// take moves the counts out of the table.
-func (h *histogram) take(c *counter, top int) {
-	sign := 1 << top
-	for s := range h.zero {
-		h.zero[s] = c.table[s*sign]
-		c.table[s*sign] = 0
-	}
-	if h.hi <= h.lo {
-		h.lo, h.hi = 1, 1
-		return
-	}
-	h.counts = make([]uint32, 2*(h.hi-h.lo))
-	for m := h.lo; m < h.hi; m++ {
-		for s := range 2 {
-			h.counts[2*(m-h.lo)+s] = c.table[m+s*sign]
-			c.table[m+s*sign] = 0
-		}
-	}
 }
 
 // join gives the histogram of two runs together.

@@ -22,7 +22,12 @@ func ransEncodeAVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64
 // ransEncodeVBMI is ransEncodeAVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
 //
 //go:noescape
-func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][128]byte, words *byte) (written int)
+func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode256VBMI is ransEncodeVBMI for up to 256 symbols.
+//
+//go:noescape
+func ransEncode256VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 
 // mergePairedAVX2 merges groups of 64 units.
 //

@@ -4,6 +4,204 @@
 
 #include "textflag.h"
 
+DATA encodeOrder<>+0(SB)/1, $0x0f
+DATA encodeOrder<>+1(SB)/1, $0x0e
+DATA encodeOrder<>+2(SB)/1, $0x0d
+DATA encodeOrder<>+3(SB)/1, $0x0c
+DATA encodeOrder<>+4(SB)/1, $0x1f
+DATA encodeOrder<>+5(SB)/1, $0x1e
+DATA encodeOrder<>+6(SB)/1, $0x1d
+DATA encodeOrder<>+7(SB)/1, $0x1c
+DATA encodeOrder<>+8(SB)/1, $0x2f
+DATA encodeOrder<>+9(SB)/1, $0x2e
+DATA encodeOrder<>+10(SB)/1, $0x2d
+DATA encodeOrder<>+11(SB)/1, $0x2c
+DATA encodeOrder<>+12(SB)/1, $0x3f
+DATA encodeOrder<>+13(SB)/1, $0x3e
+DATA encodeOrder<>+14(SB)/1, $0x3d
+DATA encodeOrder<>+15(SB)/1, $0x3c
+DATA encodeOrder<>+16(SB)/1, $0x0b
+DATA encodeOrder<>+17(SB)/1, $0x0a
+DATA encodeOrder<>+18(SB)/1, $0x09
+DATA encodeOrder<>+19(SB)/1, $0x08
+DATA encodeOrder<>+20(SB)/1, $0x1b
+DATA encodeOrder<>+21(SB)/1, $0x1a
+DATA encodeOrder<>+22(SB)/1, $0x19
+DATA encodeOrder<>+23(SB)/1, $0x18
+DATA encodeOrder<>+24(SB)/1, $0x2b
+DATA encodeOrder<>+25(SB)/1, $0x2a
+DATA encodeOrder<>+26(SB)/1, $0x29
+DATA encodeOrder<>+27(SB)/1, $0x28
+DATA encodeOrder<>+28(SB)/1, $0x3b
+DATA encodeOrder<>+29(SB)/1, $0x3a
+DATA encodeOrder<>+30(SB)/1, $0x39
+DATA encodeOrder<>+31(SB)/1, $0x38
+DATA encodeOrder<>+32(SB)/1, $0x07
+DATA encodeOrder<>+33(SB)/1, $0x06
+DATA encodeOrder<>+34(SB)/1, $0x05
+DATA encodeOrder<>+35(SB)/1, $0x04
+DATA encodeOrder<>+36(SB)/1, $0x17
+DATA encodeOrder<>+37(SB)/1, $0x16
+DATA encodeOrder<>+38(SB)/1, $0x15
+DATA encodeOrder<>+39(SB)/1, $0x14
+DATA encodeOrder<>+40(SB)/1, $0x27
+DATA encodeOrder<>+41(SB)/1, $0x26
+DATA encodeOrder<>+42(SB)/1, $0x25
+DATA encodeOrder<>+43(SB)/1, $0x24
+DATA encodeOrder<>+44(SB)/1, $0x37
+DATA encodeOrder<>+45(SB)/1, $0x36
+DATA encodeOrder<>+46(SB)/1, $0x35
+DATA encodeOrder<>+47(SB)/1, $0x34
+DATA encodeOrder<>+48(SB)/1, $0x03
+DATA encodeOrder<>+49(SB)/1, $0x02
+DATA encodeOrder<>+50(SB)/1, $0x01
+DATA encodeOrder<>+51(SB)/1, $0x00
+DATA encodeOrder<>+52(SB)/1, $0x13
+DATA encodeOrder<>+53(SB)/1, $0x12
+DATA encodeOrder<>+54(SB)/1, $0x11
+DATA encodeOrder<>+55(SB)/1, $0x10
+DATA encodeOrder<>+56(SB)/1, $0x23
+DATA encodeOrder<>+57(SB)/1, $0x22
+DATA encodeOrder<>+58(SB)/1, $0x21
+DATA encodeOrder<>+59(SB)/1, $0x20
+DATA encodeOrder<>+60(SB)/1, $0x33
+DATA encodeOrder<>+61(SB)/1, $0x32
+DATA encodeOrder<>+62(SB)/1, $0x31
+DATA encodeOrder<>+63(SB)/1, $0x30
+GLOBL encodeOrder<>(SB), RODATA|NOPTR, $64
+
+DATA encodeWords<>+0(SB)/1, $0x1e
+DATA encodeWords<>+1(SB)/1, $0x00
+DATA encodeWords<>+2(SB)/1, $0x1c
+DATA encodeWords<>+3(SB)/1, $0x00
+DATA encodeWords<>+4(SB)/1, $0x1a
+DATA encodeWords<>+5(SB)/1, $0x00
+DATA encodeWords<>+6(SB)/1, $0x18
+DATA encodeWords<>+7(SB)/1, $0x00
+DATA encodeWords<>+8(SB)/1, $0x16
+DATA encodeWords<>+9(SB)/1, $0x00
+DATA encodeWords<>+10(SB)/1, $0x14
+DATA encodeWords<>+11(SB)/1, $0x00
+DATA encodeWords<>+12(SB)/1, $0x12
+DATA encodeWords<>+13(SB)/1, $0x00
+DATA encodeWords<>+14(SB)/1, $0x10
+DATA encodeWords<>+15(SB)/1, $0x00
+DATA encodeWords<>+16(SB)/1, $0x0e
+DATA encodeWords<>+17(SB)/1, $0x00
+DATA encodeWords<>+18(SB)/1, $0x0c
+DATA encodeWords<>+19(SB)/1, $0x00
+DATA encodeWords<>+20(SB)/1, $0x0a
+DATA encodeWords<>+21(SB)/1, $0x00
+DATA encodeWords<>+22(SB)/1, $0x08
+DATA encodeWords<>+23(SB)/1, $0x00
+DATA encodeWords<>+24(SB)/1, $0x06
+DATA encodeWords<>+25(SB)/1, $0x00
+DATA encodeWords<>+26(SB)/1, $0x04
+DATA encodeWords<>+27(SB)/1, $0x00
+DATA encodeWords<>+28(SB)/1, $0x02
+DATA encodeWords<>+29(SB)/1, $0x00
+DATA encodeWords<>+30(SB)/1, $0x00
+DATA encodeWords<>+31(SB)/1, $0x00
+DATA encodeWords<>+32(SB)/1, $0x00
+DATA encodeWords<>+33(SB)/1, $0x00
+DATA encodeWords<>+34(SB)/1, $0x00
+DATA encodeWords<>+35(SB)/1, $0x00
+DATA encodeWords<>+36(SB)/1, $0x00
+DATA encodeWords<>+37(SB)/1, $0x00
+DATA encodeWords<>+38(SB)/1, $0x00
+DATA encodeWords<>+39(SB)/1, $0x00
+DATA encodeWords<>+40(SB)/1, $0x00
+DATA encodeWords<>+41(SB)/1, $0x00
+DATA encodeWords<>+42(SB)/1, $0x00
+DATA encodeWords<>+43(SB)/1, $0x00
+DATA encodeWords<>+44(SB)/1, $0x00
+DATA encodeWords<>+45(SB)/1, $0x00
+DATA encodeWords<>+46(SB)/1, $0x00
+DATA encodeWords<>+47(SB)/1, $0x00
+DATA encodeWords<>+48(SB)/1, $0x00
+DATA encodeWords<>+49(SB)/1, $0x00
+DATA encodeWords<>+50(SB)/1, $0x00
+DATA encodeWords<>+51(SB)/1, $0x00
+DATA encodeWords<>+52(SB)/1, $0x00
+DATA encodeWords<>+53(SB)/1, $0x00
+DATA encodeWords<>+54(SB)/1, $0x00
+DATA encodeWords<>+55(SB)/1, $0x00
+DATA encodeWords<>+56(SB)/1, $0x00
+DATA encodeWords<>+57(SB)/1, $0x00
+DATA encodeWords<>+58(SB)/1, $0x00
+DATA encodeWords<>+59(SB)/1, $0x00
+DATA encodeWords<>+60(SB)/1, $0x00
+DATA encodeWords<>+61(SB)/1, $0x00
+DATA encodeWords<>+62(SB)/1, $0x00
+DATA encodeWords<>+63(SB)/1, $0x00
+GLOBL encodeWords<>(SB), RODATA|NOPTR, $64
+
+DATA encodeLanes<>+0(SB)/1, $0x0f
+DATA encodeLanes<>+1(SB)/1, $0x00
+DATA encodeLanes<>+2(SB)/1, $0x00
+DATA encodeLanes<>+3(SB)/1, $0x00
+DATA encodeLanes<>+4(SB)/1, $0x0e
+DATA encodeLanes<>+5(SB)/1, $0x00
+DATA encodeLanes<>+6(SB)/1, $0x00
+DATA encodeLanes<>+7(SB)/1, $0x00
+DATA encodeLanes<>+8(SB)/1, $0x0d
+DATA encodeLanes<>+9(SB)/1, $0x00
+DATA encodeLanes<>+10(SB)/1, $0x00
+DATA encodeLanes<>+11(SB)/1, $0x00
+DATA encodeLanes<>+12(SB)/1, $0x0c
+DATA encodeLanes<>+13(SB)/1, $0x00
+DATA encodeLanes<>+14(SB)/1, $0x00
+DATA encodeLanes<>+15(SB)/1, $0x00
+DATA encodeLanes<>+16(SB)/1, $0x0b
+DATA encodeLanes<>+17(SB)/1, $0x00
+DATA encodeLanes<>+18(SB)/1, $0x00
+DATA encodeLanes<>+19(SB)/1, $0x00
+DATA encodeLanes<>+20(SB)/1, $0x0a
+DATA encodeLanes<>+21(SB)/1, $0x00
+DATA encodeLanes<>+22(SB)/1, $0x00
+DATA encodeLanes<>+23(SB)/1, $0x00
+DATA encodeLanes<>+24(SB)/1, $0x09
+DATA encodeLanes<>+25(SB)/1, $0x00
+DATA encodeLanes<>+26(SB)/1, $0x00
+DATA encodeLanes<>+27(SB)/1, $0x00
+DATA encodeLanes<>+28(SB)/1, $0x08
+DATA encodeLanes<>+29(SB)/1, $0x00
+DATA encodeLanes<>+30(SB)/1, $0x00
+DATA encodeLanes<>+31(SB)/1, $0x00
+DATA encodeLanes<>+32(SB)/1, $0x07
+DATA encodeLanes<>+33(SB)/1, $0x00
+DATA encodeLanes<>+34(SB)/1, $0x00
+DATA encodeLanes<>+35(SB)/1, $0x00
+DATA encodeLanes<>+36(SB)/1, $0x06
+DATA encodeLanes<>+37(SB)/1, $0x00
+DATA encodeLanes<>+38(SB)/1, $0x00
+DATA encodeLanes<>+39(SB)/1, $0x00
+DATA encodeLanes<>+40(SB)/1, $0x05
+DATA encodeLanes<>+41(SB)/1, $0x00
+DATA encodeLanes<>+42(SB)/1, $0x00
+DATA encodeLanes<>+43(SB)/1, $0x00
+DATA encodeLanes<>+44(SB)/1, $0x04
+DATA encodeLanes<>+45(SB)/1, $0x00
+DATA encodeLanes<>+46(SB)/1, $0x00
+DATA encodeLanes<>+47(SB)/1, $0x00
+DATA encodeLanes<>+48(SB)/1, $0x03
+DATA encodeLanes<>+49(SB)/1, $0x00
+DATA encodeLanes<>+50(SB)/1, $0x00
+DATA encodeLanes<>+51(SB)/1, $0x00
+DATA encodeLanes<>+52(SB)/1, $0x02
+DATA encodeLanes<>+53(SB)/1, $0x00
+DATA encodeLanes<>+54(SB)/1, $0x00
+DATA encodeLanes<>+55(SB)/1, $0x00
+DATA encodeLanes<>+56(SB)/1, $0x01
+DATA encodeLanes<>+57(SB)/1, $0x00
+DATA encodeLanes<>+58(SB)/1, $0x00
+DATA encodeLanes<>+59(SB)/1, $0x00
+DATA encodeLanes<>+60(SB)/1, $0x00
+DATA encodeLanes<>+61(SB)/1, $0x00
+DATA encodeLanes<>+62(SB)/1, $0x00
+DATA encodeLanes<>+63(SB)/1, $0x00
+GLOBL encodeLanes<>(SB), RODATA|NOPTR, $64
+
 // func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·ransDecodeAVX2(SB), NOSPLIT, $0-64
@@ -1970,7 +2168,7 @@ DATA giveWords<>+4080(SB)/8, $0x0706050403020100
 DATA giveWords<>+4088(SB)/8, $0x0f0e0d0c0b0a0908
 GLOBL giveWords<>(SB), RODATA|NOPTR, $4096
 
-// func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][128]byte, words *byte) (written int)
+// func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
 TEXT ·ransEncodeVBMI(SB), NOSPLIT, $0-48
 	MOVQ       src+0(FP), AX
@@ -2002,72 +2200,72 @@ loop:
 	TESTQ         CX, CX
 	JE            end
 	VPERMB        (AX), Z0, Z11
-	VMOVDQU64     (BX), Z13
-	VMOVDQA64     Z11, Z12
-	VPERMI2B      64(BX), Z13, Z12
-	VMOVDQU64     128(BX), Z14
+	VMOVDQU64     (BX), Z12
 	VMOVDQA64     Z11, Z13
-	VPERMI2B      192(BX), Z14, Z13
-	VMOVDQU64     256(BX), Z15
+	VPERMI2B      64(BX), Z12, Z13
+	VMOVDQU64     256(BX), Z12
 	VMOVDQA64     Z11, Z14
-	VPERMI2B      320(BX), Z15, Z14
-	VMOVDQU64     384(BX), Z16
+	VPERMI2B      320(BX), Z12, Z14
+	VMOVDQU64     512(BX), Z12
 	VMOVDQA64     Z11, Z15
-	VPERMI2B      448(BX), Z16, Z15
-	VPUNPCKLBW    Z13, Z12, Z16
-	VPUNPCKHBW    Z13, Z12, Z12
-	VPUNPCKLBW    Z15, Z14, Z13
-	VPUNPCKHBW    Z15, Z14, Z14
-	VPUNPCKLWD    Z13, Z16, Z15
-	VPUNPCKHWD    Z13, Z16, Z13
+	VPERMI2B      576(BX), Z12, Z15
+	VMOVDQU64     768(BX), Z12
+	VMOVDQA64     Z11, Z16
+	VPERMI2B      832(BX), Z12, Z16
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLBW    Z16, Z15, Z14
+	VPUNPCKHBW    Z16, Z15, Z15
 	VPUNPCKLWD    Z14, Z12, Z16
 	VPUNPCKHWD    Z14, Z12, Z12
-	VMOVDQU64     512(BX), Z17
-	VMOVDQA64     Z11, Z14
-	VPERMI2B      576(BX), Z17, Z14
-	VMOVDQU64     640(BX), Z18
+	VPUNPCKLWD    Z15, Z13, Z14
+	VPUNPCKHWD    Z15, Z13, Z13
+	VMOVDQU64     1024(BX), Z15
 	VMOVDQA64     Z11, Z17
-	VPERMI2B      704(BX), Z18, Z17
-	VMOVDQU64     768(BX), Z19
+	VPERMI2B      1088(BX), Z15, Z17
+	VMOVDQU64     1280(BX), Z15
 	VMOVDQA64     Z11, Z18
-	VPERMI2B      832(BX), Z19, Z18
-	VMOVDQU64     896(BX), Z19
+	VPERMI2B      1344(BX), Z15, Z18
+	VMOVDQU64     1536(BX), Z15
+	VMOVDQA64     Z11, Z19
+	VPERMI2B      1600(BX), Z15, Z19
+	VMOVDQU64     1792(BX), Z15
 	VMOVDQA64     Z11, Z11
-	VPERMI2B      960(BX), Z19, Z11
-	VPUNPCKLBW    Z17, Z14, Z19
-	VPUNPCKHBW    Z17, Z14, Z14
-	VPUNPCKLBW    Z11, Z18, Z17
-	VPUNPCKHBW    Z11, Z18, Z11
-	VPUNPCKLWD    Z17, Z19, Z18
-	VPUNPCKHWD    Z17, Z19, Z17
-	VPUNPCKLWD    Z11, Z14, Z19
-	VPUNPCKHWD    Z11, Z14, Z11
-	VPANDD        Z7, Z11, Z14
-	VPSUBD        Z14, Z10, Z14
-	VPCMPUD       $0x05, Z14, Z6, K2
+	VPERMI2B      1856(BX), Z15, Z11
+	VPUNPCKLBW    Z18, Z17, Z15
+	VPUNPCKHBW    Z18, Z17, Z17
+	VPUNPCKLBW    Z11, Z19, Z18
+	VPUNPCKHBW    Z11, Z19, Z11
+	VPUNPCKLWD    Z18, Z15, Z19
+	VPUNPCKHWD    Z18, Z15, Z15
+	VPUNPCKLWD    Z11, Z17, Z18
+	VPUNPCKHWD    Z11, Z17, Z11
+	VPANDD        Z7, Z11, Z17
+	VPSUBD        Z17, Z10, Z17
+	VPCMPUD       $0x05, Z17, Z6, K2
 	KMOVW         K2, R8
-	VPCOMPRESSD.Z Z6, K2, Z14
-	VPERMW        Z14, Z1, Z14
-	VMOVDQU64     Y14, -32(SI)
+	VPCOMPRESSD.Z Z6, K2, Z17
+	VPERMW        Z17, Z1, Z17
+	VMOVDQU64     Y17, -32(SI)
 	POPCNTL       R8, R8
 	ADDQ          R8, R8
 	SUBQ          R8, SI
 	VPSRLD        $0x10, Z6, K2, Z6
-	VPMULUDQ      Z12, Z6, Z14
+	VPMULUDQ      Z13, Z6, Z17
 	VPSRLQ        $0x20, Z6, Z20
-	VPSRLQ        $0x20, Z12, Z12
-	VPMULUDQ      Z12, Z20, Z20
-	VPSRLQ        $0x20, Z14, Z14
-	VMOVDQA32     Z20, K1, Z14
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z20, Z20
+	VPSRLQ        $0x20, Z17, Z17
+	VMOVDQA32     Z20, K1, Z17
 	VPANDD        Z9, Z11, Z20
-	VPSRLVD       Z20, Z14, Z14
+	VPSRLVD       Z20, Z17, Z17
 	VPSRLD        $0x14, Z11, Z20
-	VPMULLD       Z20, Z14, Z14
+	VPMULLD       Z20, Z17, Z17
 	VPSRLD        $0x04, Z11, Z20
 	VPANDD        Z8, Z20, Z20
 	VPADDD        Z20, Z6, Z6
-	VPADDD        Z14, Z6, Z6
-	VPANDD        Z7, Z19, Z11
+	VPADDD        Z17, Z6, Z6
+	VPANDD        Z7, Z18, Z11
 	VPSUBD        Z11, Z10, Z11
 	VPCMPUD       $0x05, Z11, Z5, K2
 	KMOVW         K2, R8
@@ -2078,21 +2276,21 @@ loop:
 	ADDQ          R8, R8
 	SUBQ          R8, SI
 	VPSRLD        $0x10, Z5, K2, Z5
-	VPMULUDQ      Z16, Z5, Z11
-	VPSRLQ        $0x20, Z5, Z12
-	VPSRLQ        $0x20, Z16, Z16
-	VPMULUDQ      Z16, Z12, Z12
+	VPMULUDQ      Z14, Z5, Z11
+	VPSRLQ        $0x20, Z5, Z13
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z13, Z13
 	VPSRLQ        $0x20, Z11, Z11
-	VMOVDQA32     Z12, K1, Z11
-	VPANDD        Z9, Z19, Z12
-	VPSRLVD       Z12, Z11, Z11
-	VPSRLD        $0x14, Z19, Z12
-	VPMULLD       Z12, Z11, Z11
-	VPSRLD        $0x04, Z19, Z12
-	VPANDD        Z8, Z12, Z12
-	VPADDD        Z12, Z5, Z5
+	VMOVDQA32     Z13, K1, Z11
+	VPANDD        Z9, Z18, Z13
+	VPSRLVD       Z13, Z11, Z11
+	VPSRLD        $0x14, Z18, Z13
+	VPMULLD       Z13, Z11, Z11
+	VPSRLD        $0x04, Z18, Z13
+	VPANDD        Z8, Z13, Z13
+	VPADDD        Z13, Z5, Z5
 	VPADDD        Z11, Z5, Z5
-	VPANDD        Z7, Z17, Z11
+	VPANDD        Z7, Z15, Z11
 	VPSUBD        Z11, Z10, Z11
 	VPCMPUD       $0x05, Z11, Z4, K2
 	KMOVW         K2, R8
@@ -2103,21 +2301,21 @@ loop:
 	ADDQ          R8, R8
 	SUBQ          R8, SI
 	VPSRLD        $0x10, Z4, K2, Z4
-	VPMULUDQ      Z13, Z4, Z11
-	VPSRLQ        $0x20, Z4, Z12
-	VPSRLQ        $0x20, Z13, Z13
-	VPMULUDQ      Z13, Z12, Z12
+	VPMULUDQ      Z12, Z4, Z11
+	VPSRLQ        $0x20, Z4, Z13
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z13, Z13
 	VPSRLQ        $0x20, Z11, Z11
-	VMOVDQA32     Z12, K1, Z11
-	VPANDD        Z9, Z17, Z12
-	VPSRLVD       Z12, Z11, Z11
-	VPSRLD        $0x14, Z17, Z12
-	VPMULLD       Z12, Z11, Z11
-	VPSRLD        $0x04, Z17, Z12
-	VPANDD        Z8, Z12, Z12
-	VPADDD        Z12, Z4, Z4
+	VMOVDQA32     Z13, K1, Z11
+	VPANDD        Z9, Z15, Z13
+	VPSRLVD       Z13, Z11, Z11
+	VPSRLD        $0x14, Z15, Z13
+	VPMULLD       Z13, Z11, Z11
+	VPSRLD        $0x04, Z15, Z13
+	VPANDD        Z8, Z13, Z13
+	VPADDD        Z13, Z4, Z4
 	VPADDD        Z11, Z4, Z4
-	VPANDD        Z7, Z18, Z11
+	VPANDD        Z7, Z19, Z11
 	VPSUBD        Z11, Z10, Z11
 	VPCMPUD       $0x05, Z11, Z3, K2
 	KMOVW         K2, R8
@@ -2128,17 +2326,17 @@ loop:
 	ADDQ          R8, R8
 	SUBQ          R8, SI
 	VPSRLD        $0x10, Z3, K2, Z3
-	VPMULUDQ      Z15, Z3, Z11
+	VPMULUDQ      Z16, Z3, Z11
 	VPSRLQ        $0x20, Z3, Z12
-	VPSRLQ        $0x20, Z15, Z15
-	VPMULUDQ      Z15, Z12, Z12
+	VPSRLQ        $0x20, Z16, Z16
+	VPMULUDQ      Z16, Z12, Z12
 	VPSRLQ        $0x20, Z11, Z11
 	VMOVDQA32     Z12, K1, Z11
-	VPANDD        Z9, Z18, Z12
+	VPANDD        Z9, Z19, Z12
 	VPSRLVD       Z12, Z11, Z11
-	VPSRLD        $0x14, Z18, Z12
+	VPSRLD        $0x14, Z19, Z12
 	VPMULLD       Z12, Z11, Z11
-	VPSRLD        $0x04, Z18, Z12
+	VPSRLD        $0x04, Z19, Z12
 	VPANDD        Z8, Z12, Z12
 	VPADDD        Z12, Z3, Z3
 	VPADDD        Z11, Z3, Z3
@@ -2160,203 +2358,228 @@ end:
 	MOVQ      DI, written+40(FP)
 	RET
 
-DATA encodeOrder<>+0(SB)/1, $0x0f
-DATA encodeOrder<>+1(SB)/1, $0x0e
-DATA encodeOrder<>+2(SB)/1, $0x0d
-DATA encodeOrder<>+3(SB)/1, $0x0c
-DATA encodeOrder<>+4(SB)/1, $0x1f
-DATA encodeOrder<>+5(SB)/1, $0x1e
-DATA encodeOrder<>+6(SB)/1, $0x1d
-DATA encodeOrder<>+7(SB)/1, $0x1c
-DATA encodeOrder<>+8(SB)/1, $0x2f
-DATA encodeOrder<>+9(SB)/1, $0x2e
-DATA encodeOrder<>+10(SB)/1, $0x2d
-DATA encodeOrder<>+11(SB)/1, $0x2c
-DATA encodeOrder<>+12(SB)/1, $0x3f
-DATA encodeOrder<>+13(SB)/1, $0x3e
-DATA encodeOrder<>+14(SB)/1, $0x3d
-DATA encodeOrder<>+15(SB)/1, $0x3c
-DATA encodeOrder<>+16(SB)/1, $0x0b
-DATA encodeOrder<>+17(SB)/1, $0x0a
-DATA encodeOrder<>+18(SB)/1, $0x09
-DATA encodeOrder<>+19(SB)/1, $0x08
-DATA encodeOrder<>+20(SB)/1, $0x1b
-DATA encodeOrder<>+21(SB)/1, $0x1a
-DATA encodeOrder<>+22(SB)/1, $0x19
-DATA encodeOrder<>+23(SB)/1, $0x18
-DATA encodeOrder<>+24(SB)/1, $0x2b
-DATA encodeOrder<>+25(SB)/1, $0x2a
-DATA encodeOrder<>+26(SB)/1, $0x29
-DATA encodeOrder<>+27(SB)/1, $0x28
-DATA encodeOrder<>+28(SB)/1, $0x3b
-DATA encodeOrder<>+29(SB)/1, $0x3a
-DATA encodeOrder<>+30(SB)/1, $0x39
-DATA encodeOrder<>+31(SB)/1, $0x38
-DATA encodeOrder<>+32(SB)/1, $0x07
-DATA encodeOrder<>+33(SB)/1, $0x06
-DATA encodeOrder<>+34(SB)/1, $0x05
-DATA encodeOrder<>+35(SB)/1, $0x04
-DATA encodeOrder<>+36(SB)/1, $0x17
-DATA encodeOrder<>+37(SB)/1, $0x16
-DATA encodeOrder<>+38(SB)/1, $0x15
-DATA encodeOrder<>+39(SB)/1, $0x14
-DATA encodeOrder<>+40(SB)/1, $0x27
-DATA encodeOrder<>+41(SB)/1, $0x26
-DATA encodeOrder<>+42(SB)/1, $0x25
-DATA encodeOrder<>+43(SB)/1, $0x24
-DATA encodeOrder<>+44(SB)/1, $0x37
-DATA encodeOrder<>+45(SB)/1, $0x36
-DATA encodeOrder<>+46(SB)/1, $0x35
-DATA encodeOrder<>+47(SB)/1, $0x34
-DATA encodeOrder<>+48(SB)/1, $0x03
-DATA encodeOrder<>+49(SB)/1, $0x02
-DATA encodeOrder<>+50(SB)/1, $0x01
-DATA encodeOrder<>+51(SB)/1, $0x00
-DATA encodeOrder<>+52(SB)/1, $0x13
-DATA encodeOrder<>+53(SB)/1, $0x12
-DATA encodeOrder<>+54(SB)/1, $0x11
-DATA encodeOrder<>+55(SB)/1, $0x10
-DATA encodeOrder<>+56(SB)/1, $0x23
-DATA encodeOrder<>+57(SB)/1, $0x22
-DATA encodeOrder<>+58(SB)/1, $0x21
-DATA encodeOrder<>+59(SB)/1, $0x20
-DATA encodeOrder<>+60(SB)/1, $0x33
-DATA encodeOrder<>+61(SB)/1, $0x32
-DATA encodeOrder<>+62(SB)/1, $0x31
-DATA encodeOrder<>+63(SB)/1, $0x30
-GLOBL encodeOrder<>(SB), RODATA|NOPTR, $64
+// func ransEncode256VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode256VBMI(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPERMD     64(DX), Z2, Z4
+	VPERMD     128(DX), Z2, Z5
+	VPERMD     192(DX), Z2, Z6
+	VPTERNLOGD $0xff, Z10, Z10, Z10
+	VPSRLD     $0x13, Z10, Z8
+	VPSRLD     $0x1c, Z10, Z9
+	VPSLLD     $0x14, Z10, Z7
+	VPXORD     Z10, Z10, Z10
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
 
-DATA encodeWords<>+0(SB)/1, $0x1e
-DATA encodeWords<>+1(SB)/1, $0x00
-DATA encodeWords<>+2(SB)/1, $0x1c
-DATA encodeWords<>+3(SB)/1, $0x00
-DATA encodeWords<>+4(SB)/1, $0x1a
-DATA encodeWords<>+5(SB)/1, $0x00
-DATA encodeWords<>+6(SB)/1, $0x18
-DATA encodeWords<>+7(SB)/1, $0x00
-DATA encodeWords<>+8(SB)/1, $0x16
-DATA encodeWords<>+9(SB)/1, $0x00
-DATA encodeWords<>+10(SB)/1, $0x14
-DATA encodeWords<>+11(SB)/1, $0x00
-DATA encodeWords<>+12(SB)/1, $0x12
-DATA encodeWords<>+13(SB)/1, $0x00
-DATA encodeWords<>+14(SB)/1, $0x10
-DATA encodeWords<>+15(SB)/1, $0x00
-DATA encodeWords<>+16(SB)/1, $0x0e
-DATA encodeWords<>+17(SB)/1, $0x00
-DATA encodeWords<>+18(SB)/1, $0x0c
-DATA encodeWords<>+19(SB)/1, $0x00
-DATA encodeWords<>+20(SB)/1, $0x0a
-DATA encodeWords<>+21(SB)/1, $0x00
-DATA encodeWords<>+22(SB)/1, $0x08
-DATA encodeWords<>+23(SB)/1, $0x00
-DATA encodeWords<>+24(SB)/1, $0x06
-DATA encodeWords<>+25(SB)/1, $0x00
-DATA encodeWords<>+26(SB)/1, $0x04
-DATA encodeWords<>+27(SB)/1, $0x00
-DATA encodeWords<>+28(SB)/1, $0x02
-DATA encodeWords<>+29(SB)/1, $0x00
-DATA encodeWords<>+30(SB)/1, $0x00
-DATA encodeWords<>+31(SB)/1, $0x00
-DATA encodeWords<>+32(SB)/1, $0x00
-DATA encodeWords<>+33(SB)/1, $0x00
-DATA encodeWords<>+34(SB)/1, $0x00
-DATA encodeWords<>+35(SB)/1, $0x00
-DATA encodeWords<>+36(SB)/1, $0x00
-DATA encodeWords<>+37(SB)/1, $0x00
-DATA encodeWords<>+38(SB)/1, $0x00
-DATA encodeWords<>+39(SB)/1, $0x00
-DATA encodeWords<>+40(SB)/1, $0x00
-DATA encodeWords<>+41(SB)/1, $0x00
-DATA encodeWords<>+42(SB)/1, $0x00
-DATA encodeWords<>+43(SB)/1, $0x00
-DATA encodeWords<>+44(SB)/1, $0x00
-DATA encodeWords<>+45(SB)/1, $0x00
-DATA encodeWords<>+46(SB)/1, $0x00
-DATA encodeWords<>+47(SB)/1, $0x00
-DATA encodeWords<>+48(SB)/1, $0x00
-DATA encodeWords<>+49(SB)/1, $0x00
-DATA encodeWords<>+50(SB)/1, $0x00
-DATA encodeWords<>+51(SB)/1, $0x00
-DATA encodeWords<>+52(SB)/1, $0x00
-DATA encodeWords<>+53(SB)/1, $0x00
-DATA encodeWords<>+54(SB)/1, $0x00
-DATA encodeWords<>+55(SB)/1, $0x00
-DATA encodeWords<>+56(SB)/1, $0x00
-DATA encodeWords<>+57(SB)/1, $0x00
-DATA encodeWords<>+58(SB)/1, $0x00
-DATA encodeWords<>+59(SB)/1, $0x00
-DATA encodeWords<>+60(SB)/1, $0x00
-DATA encodeWords<>+61(SB)/1, $0x00
-DATA encodeWords<>+62(SB)/1, $0x00
-DATA encodeWords<>+63(SB)/1, $0x00
-GLOBL encodeWords<>(SB), RODATA|NOPTR, $64
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z11
+	VPMOVB2M      Z11, K2
+	VMOVDQU64     (BX), Z12
+	VMOVDQA64     Z11, Z13
+	VPERMI2B      64(BX), Z12, Z13
+	VMOVDQU64     128(BX), Z12
+	VMOVDQA64     Z11, Z14
+	VPERMI2B      192(BX), Z12, Z14
+	VMOVDQU8      Z14, K2, Z13
+	VMOVDQU64     256(BX), Z12
+	VMOVDQA64     Z11, Z14
+	VPERMI2B      320(BX), Z12, Z14
+	VMOVDQU64     384(BX), Z12
+	VMOVDQA64     Z11, Z15
+	VPERMI2B      448(BX), Z12, Z15
+	VMOVDQU8      Z15, K2, Z14
+	VMOVDQU64     512(BX), Z12
+	VMOVDQA64     Z11, Z15
+	VPERMI2B      576(BX), Z12, Z15
+	VMOVDQU64     640(BX), Z12
+	VMOVDQA64     Z11, Z16
+	VPERMI2B      704(BX), Z12, Z16
+	VMOVDQU8      Z16, K2, Z15
+	VMOVDQU64     768(BX), Z12
+	VMOVDQA64     Z11, Z16
+	VPERMI2B      832(BX), Z12, Z16
+	VMOVDQU64     896(BX), Z12
+	VMOVDQA64     Z11, Z17
+	VPERMI2B      960(BX), Z12, Z17
+	VMOVDQU8      Z17, K2, Z16
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLBW    Z16, Z15, Z14
+	VPUNPCKHBW    Z16, Z15, Z15
+	VPUNPCKLWD    Z14, Z12, Z16
+	VPUNPCKHWD    Z14, Z12, Z12
+	VPUNPCKLWD    Z15, Z13, Z14
+	VPUNPCKHWD    Z15, Z13, Z13
+	VMOVDQU64     1024(BX), Z15
+	VMOVDQA64     Z11, Z17
+	VPERMI2B      1088(BX), Z15, Z17
+	VMOVDQU64     1152(BX), Z15
+	VMOVDQA64     Z11, Z18
+	VPERMI2B      1216(BX), Z15, Z18
+	VMOVDQU8      Z18, K2, Z17
+	VMOVDQU64     1280(BX), Z15
+	VMOVDQA64     Z11, Z18
+	VPERMI2B      1344(BX), Z15, Z18
+	VMOVDQU64     1408(BX), Z15
+	VMOVDQA64     Z11, Z19
+	VPERMI2B      1472(BX), Z15, Z19
+	VMOVDQU8      Z19, K2, Z18
+	VMOVDQU64     1536(BX), Z15
+	VMOVDQA64     Z11, Z19
+	VPERMI2B      1600(BX), Z15, Z19
+	VMOVDQU64     1664(BX), Z15
+	VMOVDQA64     Z11, Z20
+	VPERMI2B      1728(BX), Z15, Z20
+	VMOVDQU8      Z20, K2, Z19
+	VMOVDQU64     1792(BX), Z15
+	VMOVDQA64     Z11, Z20
+	VPERMI2B      1856(BX), Z15, Z20
+	VMOVDQU64     1920(BX), Z15
+	VMOVDQA64     Z11, Z11
+	VPERMI2B      1984(BX), Z15, Z11
+	VMOVDQU8      Z11, K2, Z20
+	VPUNPCKLBW    Z18, Z17, Z11
+	VPUNPCKHBW    Z18, Z17, Z15
+	VPUNPCKLBW    Z20, Z19, Z17
+	VPUNPCKHBW    Z20, Z19, Z18
+	VPUNPCKLWD    Z17, Z11, Z19
+	VPUNPCKHWD    Z17, Z11, Z11
+	VPUNPCKLWD    Z18, Z15, Z17
+	VPUNPCKHWD    Z18, Z15, Z15
+	VPANDD        Z7, Z15, Z18
+	VPSUBD        Z18, Z10, Z18
+	VPCMPUD       $0x05, Z18, Z6, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z6, K2, Z18
+	VPERMW        Z18, Z1, Z18
+	VMOVDQU64     Y18, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z6, K2, Z6
+	VPMULUDQ      Z13, Z6, Z18
+	VPSRLQ        $0x20, Z6, Z20
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z20, Z20
+	VPSRLQ        $0x20, Z18, Z18
+	VMOVDQA32     Z20, K1, Z18
+	VPANDD        Z9, Z15, Z20
+	VPSRLVD       Z20, Z18, Z18
+	VPSRLD        $0x14, Z15, Z20
+	VPMULLD       Z20, Z18, Z18
+	VPSRLD        $0x04, Z15, Z20
+	VPANDD        Z8, Z20, Z20
+	VPADDD        Z20, Z6, Z6
+	VPADDD        Z18, Z6, Z6
+	VPANDD        Z7, Z17, Z13
+	VPSUBD        Z13, Z10, Z13
+	VPCMPUD       $0x05, Z13, Z5, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z5, K2, Z13
+	VPERMW        Z13, Z1, Z13
+	VMOVDQU64     Y13, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z5, K2, Z5
+	VPMULUDQ      Z14, Z5, Z13
+	VPSRLQ        $0x20, Z5, Z15
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z15, Z15
+	VPSRLQ        $0x20, Z13, Z13
+	VMOVDQA32     Z15, K1, Z13
+	VPANDD        Z9, Z17, Z15
+	VPSRLVD       Z15, Z13, Z13
+	VPSRLD        $0x14, Z17, Z15
+	VPMULLD       Z15, Z13, Z13
+	VPSRLD        $0x04, Z17, Z15
+	VPANDD        Z8, Z15, Z15
+	VPADDD        Z15, Z5, Z5
+	VPADDD        Z13, Z5, Z5
+	VPANDD        Z7, Z11, Z13
+	VPSUBD        Z13, Z10, Z13
+	VPCMPUD       $0x05, Z13, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z13
+	VPERMW        Z13, Z1, Z13
+	VMOVDQU64     Y13, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z12, Z4, Z13
+	VPSRLQ        $0x20, Z4, Z14
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z14, Z14
+	VPSRLQ        $0x20, Z13, Z13
+	VMOVDQA32     Z14, K1, Z13
+	VPANDD        Z9, Z11, Z14
+	VPSRLVD       Z14, Z13, Z13
+	VPSRLD        $0x14, Z11, Z14
+	VPMULLD       Z14, Z13, Z13
+	VPSRLD        $0x04, Z11, Z14
+	VPANDD        Z8, Z14, Z14
+	VPADDD        Z14, Z4, Z4
+	VPADDD        Z13, Z4, Z4
+	VPANDD        Z7, Z19, Z11
+	VPSUBD        Z11, Z10, Z11
+	VPCMPUD       $0x05, Z11, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z16, Z3, Z11
+	VPSRLQ        $0x20, Z3, Z12
+	VPSRLQ        $0x20, Z16, Z16
+	VPMULUDQ      Z16, Z12, Z12
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z12, K1, Z11
+	VPANDD        Z9, Z19, Z12
+	VPSRLVD       Z12, Z11, Z11
+	VPSRLD        $0x14, Z19, Z12
+	VPMULLD       Z12, Z11, Z11
+	VPSRLD        $0x04, Z19, Z12
+	VPANDD        Z8, Z12, Z12
+	VPADDD        Z12, Z3, Z3
+	VPADDD        Z11, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
 
-DATA encodeLanes<>+0(SB)/1, $0x0f
-DATA encodeLanes<>+1(SB)/1, $0x00
-DATA encodeLanes<>+2(SB)/1, $0x00
-DATA encodeLanes<>+3(SB)/1, $0x00
-DATA encodeLanes<>+4(SB)/1, $0x0e
-DATA encodeLanes<>+5(SB)/1, $0x00
-DATA encodeLanes<>+6(SB)/1, $0x00
-DATA encodeLanes<>+7(SB)/1, $0x00
-DATA encodeLanes<>+8(SB)/1, $0x0d
-DATA encodeLanes<>+9(SB)/1, $0x00
-DATA encodeLanes<>+10(SB)/1, $0x00
-DATA encodeLanes<>+11(SB)/1, $0x00
-DATA encodeLanes<>+12(SB)/1, $0x0c
-DATA encodeLanes<>+13(SB)/1, $0x00
-DATA encodeLanes<>+14(SB)/1, $0x00
-DATA encodeLanes<>+15(SB)/1, $0x00
-DATA encodeLanes<>+16(SB)/1, $0x0b
-DATA encodeLanes<>+17(SB)/1, $0x00
-DATA encodeLanes<>+18(SB)/1, $0x00
-DATA encodeLanes<>+19(SB)/1, $0x00
-DATA encodeLanes<>+20(SB)/1, $0x0a
-DATA encodeLanes<>+21(SB)/1, $0x00
-DATA encodeLanes<>+22(SB)/1, $0x00
-DATA encodeLanes<>+23(SB)/1, $0x00
-DATA encodeLanes<>+24(SB)/1, $0x09
-DATA encodeLanes<>+25(SB)/1, $0x00
-DATA encodeLanes<>+26(SB)/1, $0x00
-DATA encodeLanes<>+27(SB)/1, $0x00
-DATA encodeLanes<>+28(SB)/1, $0x08
-DATA encodeLanes<>+29(SB)/1, $0x00
-DATA encodeLanes<>+30(SB)/1, $0x00
-DATA encodeLanes<>+31(SB)/1, $0x00
-DATA encodeLanes<>+32(SB)/1, $0x07
-DATA encodeLanes<>+33(SB)/1, $0x00
-DATA encodeLanes<>+34(SB)/1, $0x00
-DATA encodeLanes<>+35(SB)/1, $0x00
-DATA encodeLanes<>+36(SB)/1, $0x06
-DATA encodeLanes<>+37(SB)/1, $0x00
-DATA encodeLanes<>+38(SB)/1, $0x00
-DATA encodeLanes<>+39(SB)/1, $0x00
-DATA encodeLanes<>+40(SB)/1, $0x05
-DATA encodeLanes<>+41(SB)/1, $0x00
-DATA encodeLanes<>+42(SB)/1, $0x00
-DATA encodeLanes<>+43(SB)/1, $0x00
-DATA encodeLanes<>+44(SB)/1, $0x04
-DATA encodeLanes<>+45(SB)/1, $0x00
-DATA encodeLanes<>+46(SB)/1, $0x00
-DATA encodeLanes<>+47(SB)/1, $0x00
-DATA encodeLanes<>+48(SB)/1, $0x03
-DATA encodeLanes<>+49(SB)/1, $0x00
-DATA encodeLanes<>+50(SB)/1, $0x00
-DATA encodeLanes<>+51(SB)/1, $0x00
-DATA encodeLanes<>+52(SB)/1, $0x02
-DATA encodeLanes<>+53(SB)/1, $0x00
-DATA encodeLanes<>+54(SB)/1, $0x00
-DATA encodeLanes<>+55(SB)/1, $0x00
-DATA encodeLanes<>+56(SB)/1, $0x01
-DATA encodeLanes<>+57(SB)/1, $0x00
-DATA encodeLanes<>+58(SB)/1, $0x00
-DATA encodeLanes<>+59(SB)/1, $0x00
-DATA encodeLanes<>+60(SB)/1, $0x00
-DATA encodeLanes<>+61(SB)/1, $0x00
-DATA encodeLanes<>+62(SB)/1, $0x00
-DATA encodeLanes<>+63(SB)/1, $0x00
-GLOBL encodeLanes<>(SB), RODATA|NOPTR, $64
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VPERMD    Z4, Z2, Z4
+	VMOVDQU32 Z4, 64(DX)
+	VPERMD    Z5, Z2, Z5
+	VMOVDQU32 Z5, 128(DX)
+	VPERMD    Z6, Z2, Z6
+	VMOVDQU32 Z6, 192(DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
 
 // func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
 // Requires: AVX, AVX2

@@ -8,9 +8,8 @@ type ransVectorTable struct {
 	// The reciprocal in the low half; in the high half shift (4 bits), bias
 	// (13 bits) and, from bit 20 on, ransTotal less the frequency.
 	entries [256]uint64
-	// Byte k of the entry of symbol s, for kernels that look up bytes: all
-	// there is of up to vectorSymbols symbols.
-	bytes [8][vectorSymbols]byte
+	// Byte k of the entry of symbol s, for kernels that look up bytes.
+	bytes [8][256]byte
 
 	symbols int  // how many there are
 	exact   bool // the division is, for every state and frequency
@@ -35,10 +34,8 @@ func (t *ransVectorTable) init(f frequencies) {
 			e = 0
 		}
 		t.entries[s] = e
-		if s < vectorSymbols {
-			for k := range t.bytes {
-				t.bytes[k][s] = byte(e >> (8 * k))
-			}
+		for k := range t.bytes {
+			t.bytes[k][s] = byte(e >> (8 * k))
 		}
 		start += uint64(v)
 	}

@@ -103,14 +103,6 @@ func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 	return bits
 }
 
-func countBytes(b []byte) []uint32 {
-	counts := make([]uint32, 256)
-	for _, v := range b {
-		counts[v]++
-	}
-	return counts
-}
-
 // encodePlanes codes integers and bytes: every byte plane by rANS, or by zstd
 // where that is smaller.
 func (e *Encoder) encodePlanes(data []byte, elem Elem) {

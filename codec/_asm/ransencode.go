@@ -168,6 +168,27 @@ func (a encodeArgs) loadFour(v, t VecPhysical, at int) {
 	VINSERTI128(Imm(1), t.AsX(), v, v)
 }
 
+// Where the VBMI encoders take things from: byte 16q+4i+m of the symbols is,
+// when the bytes of their entries are interleaved, in place 4q+m of vector i.
+var (
+	encodeOrder = bytes64("encodeOrder", func(b int) byte {
+		q, i, m := b/16, b/4%4, b%4
+		return byte(16*i + 15 - 4*q - m)
+	})
+	encodeWords = bytes64("encodeWords", func(b int) byte {
+		if b%2 == 1 || b >= 32 {
+			return 0
+		}
+		return byte(2 * (15 - b/2)) // the low words of the lanes, reversed
+	})
+	encodeLanes = bytes64("encodeLanes", func(b int) byte {
+		if b%4 != 0 {
+			return 0
+		}
+		return byte(15 - b/4)
+	})
+)
+
 // bytes64 puts 64 bytes into read-only memory.
 func bytes64(name string, at func(i int) byte) Mem {
 	m := GLOBL(name, 16|8)
@@ -179,28 +200,13 @@ func bytes64(name string, at func(i int) byte) Mem {
 
 // ransEncodeVBMI has lane 16i+15-e in place e of vector i, so that compressing
 // puts the words in the order of the stream, once reversed.
-func ransEncodeVBMI() {
-	a := encodeStart("ransEncodeVBMI", "*[8][128]byte",
-		"ransEncodeVBMI is ransEncodeAVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.")
-	// Byte 16q+4i+m of the symbols is, after the bytes of their entries are
-	// interleaved, in place 4q+m of vector i.
+// vectors is how many hold a byte of every symbol: two or four.
+func ransEncodeVBMI(name, doc string, vectors int) {
+	a := encodeStart(name, "*[8][256]byte", doc)
 	order, wordOrder, laneOrder := ZMM(), ZMM(), ZMM()
-	VMOVDQU64(bytes64("encodeOrder", func(b int) byte {
-		q, i, m := b/16, b/4%4, b%4
-		return byte(16*i + 15 - 4*q - m)
-	}), order)
-	VMOVDQU64(bytes64("encodeWords", func(b int) byte {
-		if b%2 == 1 || b >= 32 {
-			return 0
-		}
-		return byte(2 * (15 - b/2)) // the low words of the lanes, reversed
-	}), wordOrder)
-	VMOVDQU64(bytes64("encodeLanes", func(b int) byte {
-		if b%4 != 0 {
-			return 0
-		}
-		return byte(15 - b/4)
-	}), laneOrder)
+	VMOVDQU64(encodeOrder, order)
+	VMOVDQU64(encodeWords, wordOrder)
+	VMOVDQU64(encodeLanes, laneOrder)
 
 	var x [4]VecVirtual
 	for i := range x {
@@ -223,8 +229,12 @@ func ransEncodeVBMI() {
 	JE(LabelRef("end"))
 	symbols := ZMM()
 	VPERMB(Mem{Base: a.src}, order, symbols)
-	reciprocal := a.lookup(symbols, 0)
-	fields := a.lookup(symbols, 4)
+	upper := K()
+	if vectors == 4 {
+		VPMOVB2M(symbols, upper)
+	}
+	reciprocal := a.lookup(symbols, 0, vectors, upper)
+	fields := a.lookup(symbols, 4, vectors, upper)
 	for i := 3; i >= 0; i-- {
 		r, f := reciprocal[i], fields[i]
 		need, mask, q, p := K(), GP64(), ZMM(), ZMM()
@@ -265,15 +275,14 @@ func ransEncodeVBMI() {
 }
 
 // lookup finds 64 symbols in the tables of bytes k to k+3, and interleaves
-// what it finds to words of 32 bits.
-func (a encodeArgs) lookup(symbols VecVirtual, k int) [4]VecVirtual {
+// what it finds to words of 32 bits. upper are the symbols from 128 on.
+func (a encodeArgs) lookup(symbols VecVirtual, k, vectors int, upper Register) [4]VecVirtual {
 	var b [4]VecVirtual
 	for i := range b {
-		b[i] = ZMM()
-		low := ZMM()
-		VMOVDQU64(Mem{Base: a.table, Disp: 128 * (k + i)}, low)
-		VMOVDQA64(symbols, b[i])
-		VPERMI2B(Mem{Base: a.table, Disp: 128*(k+i) + 64}, low, b[i])
+		b[i] = a.lookupBytes(symbols, 256*(k+i))
+		if vectors == 4 {
+			VMOVDQU8(a.lookupBytes(symbols, 256*(k+i)+128), upper, b[i])
+		}
 	}
 	var pairs [2][2]VecVirtual
 	for i := range pairs {
@@ -287,5 +296,14 @@ func (a encodeArgs) lookup(symbols VecVirtual, k int) [4]VecVirtual {
 		VPUNPCKLWD(pairs[1][h], pairs[0][h], out[2*h])
 		VPUNPCKHWD(pairs[1][h], pairs[0][h], out[2*h+1])
 	}
+	return out
+}
+
+// lookupBytes finds the low 7 bits of 64 symbols in the 128 bytes at disp.
+func (a encodeArgs) lookupBytes(symbols VecVirtual, disp int) VecVirtual {
+	low, out := ZMM(), ZMM()
+	VMOVDQU64(Mem{Base: a.table, Disp: disp}, low)
+	VMOVDQA64(symbols, out)
+	VPERMI2B(Mem{Base: a.table, Disp: disp + 64}, low, out)
 	return out
 }
