@@ -34,8 +34,11 @@ func chooseTop(h *histogram, elem Elem) (choice, bool) {
 		if sign == signRaw {
 			extra = 1
 		}
+		v := h.fold(sign, extra)
 		for raw := extra; raw <= mantissa+extra; raw++ {
-			v := h.fold(sign, raw)
+			if raw > extra {
+				v = v.coarser(sign)
+			}
 			cost, used := v.entropy(h.n)
 			cost += float64(h.n*raw + used*tableBitsPerSymbol)
 			if cost >= least {

@@ -66,6 +66,28 @@ func (h *histogram) fold(sign signPlace, raw int) values {
 	return v.absorbLow()
 }
 
+// coarser counts by the values of a split with one raw bit more than that of
+// v: what fold gives for it, from fewer counts.
+func (v values) coarser(sign signPlace) values {
+	if len(v.counts) == 0 {
+		return v
+	}
+	c := values{low: v.low, base: v.base >> 1}
+	if sign == signRaw {
+		c.counts = make([]uint32, (v.base+len(v.counts)-1)>>1-c.base+1)
+		for i, n := range v.counts {
+			c.counts[(v.base+i)>>1-c.base] += n
+		}
+		return c.absorbLow()
+	}
+	c.base = v.base >> 2 << 1
+	c.counts = make([]uint32, (v.base+len(v.counts)-1)>>2<<1-c.base+2)
+	for i, n := range v.counts {
+		c.counts[(v.base+i)>>2<<1+i&1-c.base] += n
+	}
+	return c.absorbLow()
+}
+
 // absorbLow adds the counts of low into counts where the ranges meet.
 func (v values) absorbLow() values {
 	if len(v.counts) > 0 && v.base >= len(v.low) {
@@ -96,10 +118,14 @@ func (v values) each(f func(value int, count uint32)) {
 // entropy gives the bits that n values take by their entropy, and how many
 // different ones there are.
 func (v values) entropy(n int) (total float64, used int) {
-	v.each(func(_ int, c uint32) {
-		total -= float64(c) * fastLog2(c)
-		used++
-	})
+	for _, counts := range [...][]uint32{v.low, v.counts} {
+		for _, c := range counts {
+			if c > 0 {
+				total -= float64(c) * fastLog2(c)
+				used++
+			}
+		}
+	}
 	return total + float64(n)*math.Log2(float64(n)), used
 }
 

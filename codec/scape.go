@@ -125,13 +125,16 @@ func (e *Encoder) encodeSmaller(data []byte, models ...*model) {
 	var best *model
 	bestSize := 0
 	for _, m := range models {
+		e.rewind(start)
 		e.encodeRun(m, data, e.blockLen)
 		if size := e.size(); best == nil || size < bestSize {
 			best, bestSize = m, size
 		}
-		e.rewind(start)
 	}
-	e.encodeRun(best, data, e.blockLen)
+	if best != models[len(models)-1] {
+		e.rewind(start)
+		e.encodeRun(best, data, e.blockLen)
+	}
 }
 
 // mark remembers how far the chunk has come, for rewind.
