@@ -32,46 +32,48 @@ func newPairing(s *split) (pairing, bool) {
 func (p *pairing) take(symbols, low, high, units []byte) {
 	done := takePairedVector(p, symbols, low, high, units)
 	symbols, low, units = symbols[done:], low[done:], units[2*done:]
-	if !p.hasTop {
-		for ; len(symbols) >= vectorLen; symbols, low, units = symbols[vectorLen:], low[vectorLen:], units[2*vectorLen:] {
-			p.takeGroup((*[vectorLen]byte)(symbols), (*[vectorLen]byte)(low), (*[2 * vectorLen]byte)(units))
-		}
-		return
-	}
-	high = high[done:]
-	for ; len(symbols) >= vectorLen; symbols, low, high, units = symbols[vectorLen:], low[vectorLen:], high[vectorLen:], units[2*vectorLen:] {
-		p.takeWideGroup((*[vectorLen]byte)(symbols), (*[vectorLen]byte)(low), (*[vectorLen]byte)(high), (*[2 * vectorLen]byte)(units))
+	if p.hasTop {
+		p.takeWide(symbols, low, high[done:], units)
+	} else {
+		p.takeNarrow(symbols, low, units)
 	}
 }
 
-// takeGroup takes four units of the first half of a group and four of the
+// takeNarrow takes four units of the first half of a group and four of the
 // second at a time, in words of 64 bits.
-func (p *pairing) takeGroup(symbols, low *[vectorLen]byte, units *[2 * vectorLen]byte) {
+func (p *pairing) takeNarrow(symbols, low, units []byte) {
 	base, value := lanes16*uint64(p.base), lanes16*uint64(p.value)
 	mask, sign := lanes16*uint64(p.mask), lanes16*uint64(p.sign)
 	shift, up := p.shift&15, p.up&15
-	for h := 0; h < vectorLen; h += 8 {
-		e := binary.LittleEndian.Uint64(units[h:])
-		o := binary.LittleEndian.Uint64(units[h+vectorLen:])
-		s := subtract16(e&value>>shift, base) | subtract16(o&value>>shift, base)<<8
-		binary.LittleEndian.PutUint64(symbols[h:], s)
-		r := (e&mask | e>>up&sign) | (o&mask|o>>up&sign)<<8
-		binary.LittleEndian.PutUint64(low[h:], r)
+	for len(symbols) >= vectorLen && len(low) >= vectorLen && len(units) >= 2*vectorLen {
+		s, l, u := (*[vectorLen]byte)(symbols), (*[vectorLen]byte)(low), (*[2 * vectorLen]byte)(units)
+		for h := 0; h < vectorLen; h += 8 {
+			e := binary.LittleEndian.Uint64(u[h:])
+			o := binary.LittleEndian.Uint64(u[h+vectorLen:])
+			binary.LittleEndian.PutUint64(s[h:], subtract16(e&value>>shift, base)|subtract16(o&value>>shift, base)<<8)
+			binary.LittleEndian.PutUint64(l[h:], e&mask|e>>up&sign|(o&mask|o>>up&sign)<<8)
+		}
+		symbols, low, units = symbols[vectorLen:], low[vectorLen:], units[2*vectorLen:]
 	}
 }
 
-func (p *pairing) takeWideGroup(symbols, low, high *[vectorLen]byte, units *[2 * vectorLen]byte) {
+// takeWide is takeNarrow for more than 8 raw bits.
+func (p *pairing) takeWide(symbols, low, high, units []byte) {
 	base, value := lanes16*uint64(p.base), lanes16*uint64(p.value)
 	mask, sign := lanes16*uint64(p.mask), lanes16*uint64(p.sign)
 	shift, up := p.shift&15, p.up&15
-	for h := 0; h < vectorLen; h += 8 {
-		e := binary.LittleEndian.Uint64(units[h:])
-		o := binary.LittleEndian.Uint64(units[h+vectorLen:])
-		s := subtract16(e&value>>shift, base) | subtract16(o&value>>shift, base)<<8
-		binary.LittleEndian.PutUint64(symbols[h:], s)
-		e, o = e&mask|e>>up&sign, o&mask|o>>up&sign
-		binary.LittleEndian.PutUint64(low[h:], e&lowBytes|o&lowBytes<<8)
-		binary.LittleEndian.PutUint64(high[h:], e>>8&lowBytes|o&^lowBytes)
+	for len(symbols) >= vectorLen && len(low) >= vectorLen && len(high) >= vectorLen && len(units) >= 2*vectorLen {
+		s, l, u := (*[vectorLen]byte)(symbols), (*[vectorLen]byte)(low), (*[2 * vectorLen]byte)(units)
+		t := (*[vectorLen]byte)(high)
+		for h := 0; h < vectorLen; h += 8 {
+			e := binary.LittleEndian.Uint64(u[h:])
+			o := binary.LittleEndian.Uint64(u[h+vectorLen:])
+			binary.LittleEndian.PutUint64(s[h:], subtract16(e&value>>shift, base)|subtract16(o&value>>shift, base)<<8)
+			e, o = e&mask|e>>up&sign, o&mask|o>>up&sign
+			binary.LittleEndian.PutUint64(l[h:], e&lowBytes|o&lowBytes<<8)
+			binary.LittleEndian.PutUint64(t[h:], e>>8&lowBytes|o&^lowBytes)
+		}
+		symbols, low, high, units = symbols[vectorLen:], low[vectorLen:], high[vectorLen:], units[2*vectorLen:]
 	}
 }
 
