@@ -100,10 +100,7 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	f := s.fields()
 	start := 0
 	if p, ok := newPairing(s); ok {
-		a.takeByPairing(&p, symbols[:whole], mid, low, data, s.width)
-		start = whole
-	} else if s.width == 2 && low == nil && mid != nil {
-		a.takePaired(&f, symbols[:whole], mid, data)
+		a.takeByPairing(&p, s, symbols[:whole], mid, low, data)
 		start = whole
 	}
 	for p := start; p < n; p++ {
@@ -127,27 +124,27 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	}
 }
 
-// takeByPairing takes whole groups apart by p. mid and low are as in takeTop.
-func (a *apart) takeByPairing(p *pairing, symbols, mid, low, data []byte, width int) {
+// takeByPairing takes whole groups apart, by arithmetic but for the symbols of
+// a list. mid and low are as in takeTop.
+func (a *apart) takeByPairing(p *pairing, s *split, symbols, mid, low, data []byte) {
 	high := mid
-	if !p.hasTop {
-		high = nil
-		if low == nil {
-			low = mid
-		}
-	}
-	if width == 2 {
-		p.take(symbols, low, high, data[:2*len(symbols)])
-		return
+	if low == nil {
+		low = mid
 	}
 	for at := 0; at < len(symbols); at += tile {
 		n := min(tile, len(symbols)-at)
-		units := a.units[:2*n]
-		gatherUnits(units, data[at*width:(at+n)*width], width)
-		if high == nil {
-			p.take(symbols[at:at+n], low[at:at+n], nil, units)
-		} else {
+		units := data[at*s.width : (at+n)*s.width]
+		if s.width > 2 {
+			gatherUnits(a.units[:2*n], units, s.width)
+			units = a.units[:2*n]
+		}
+		if p.hasTop {
 			p.take(symbols[at:at+n], low[at:at+n], high[at:at+n], units)
+		} else {
+			p.take(symbols[at:at+n], low[at:at+n], nil, units)
+		}
+		if s.alpha.kind == alphabetList {
+			takeRanked(symbols[at:at+n], units, &a.rank, s.rankShift())
 		}
 	}
 }
@@ -158,19 +155,4 @@ func unitAt(data []byte, i, width int) uint16 {
 		return uint16(data[i])
 	}
 	return binary.LittleEndian.Uint16(data[(i+1)*width-2:])
-}
-
-// takePaired takes whole groups of 16-bit elements apart whose raw bits are
-// one stream: takeTop for bf16, a group at a time.
-func (a *apart) takePaired(f *fields, symbols, mid, data []byte) {
-	for len(symbols) >= vectorLen {
-		in, sym, raw := (*[2 * vectorLen]byte)(data), (*[vectorLen]byte)(symbols), (*[vectorLen]byte)(mid)
-		for j := 0; j < vectorLen; j += 2 {
-			u := binary.LittleEndian.Uint16(in[j : j+2])
-			v := binary.LittleEndian.Uint16(in[j+vectorLen : j+vectorLen+2])
-			sym[j], raw[j] = a.rank[u>>(f.shift&15)], byte(f.raw(u))
-			sym[j+1], raw[j+1] = a.rank[v>>(f.shift&15)], byte(f.raw(v))
-		}
-		data, symbols, mid = data[2*vectorLen:], symbols[vectorLen:], mid[vectorLen:]
-	}
 }

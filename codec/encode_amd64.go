@@ -7,29 +7,43 @@ import "golang.org/x/sys/cpu"
 // hasVBMI is whether backendAVX512 can look up bytes in two vectors at once.
 var hasVBMI = cpu.X86.HasAVX512VBMI
 
-// ransEncodeVector encodes whole groups of 64 lanes from the end of src, and
-// gives the number of symbols encoded. It writes at most ransPadding bytes
-// below the words, where encode made room.
-func ransEncodeVector(e *ransEncoder, src []byte, lanes int) int {
+// ransEncodeVector encodes whole groups of maxLanes symbols from the end of
+// src, and gives their number. It writes at most ransPadding bytes below the
+// words, where encode made room.
+func ransEncodeVector(e *ransEncoder, src []byte, lanesLog2 uint) int {
 	groups := len(src) / maxLanes
-	if lanes != maxLanes || groups == 0 || !e.vector.exact {
+	b := backend(current.Load())
+	if b == backendGo || groups == 0 || lanesLog2 < minVectorLanesLog2 || !e.vector.exact {
 		return 0
 	}
 	_ = e.words[e.pos-2*groups*maxLanes-ransPadding]
 	words := &e.words[e.pos-2]
-	written := 0
-	switch b := backend(current.Load()); {
-	case b == backendGo:
-		return 0
-	case b == backendAVX512 && hasVBMI && e.vector.symbols <= vectorSymbols:
-		written = ransEncodeVBMI(&src[0], groups, &e.state, &e.vector.bytes, words)
-	case b == backendAVX512 && hasVBMI:
-		written = ransEncode256VBMI(&src[0], groups, &e.state, &e.vector.bytes, words)
+	k := &ransKernels[lanesLog2-minVectorLanesLog2]
+	var written int
+	switch {
+	case b != backendAVX512 || !hasVBMI:
+		written = k.avx2(&src[0], groups, &e.state, &e.vector.entries, words)
+	case e.vector.symbols <= 128:
+		written = k.vbmi(&src[0], groups, &e.state, &e.vector.bytes, words)
 	default:
-		written = ransEncodeAVX2(&src[0], groups, &e.state, &e.vector.entries, words)
+		written = k.vbmi256(&src[0], groups, &e.state, &e.vector.bytes, words)
 	}
 	e.pos -= written
 	return groups * maxLanes
+}
+
+// minVectorLanesLog2 is the fewest lanes that pay in vectors.
+const minVectorLanesLog2 = 4
+
+// ransKernels are the encoders for each number of lanes: vbmi is for up to 128
+// symbols.
+var ransKernels = [...]struct {
+	avx2          func(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) int
+	vbmi, vbmi256 func(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) int
+}{
+	{ransEncode16AVX2, ransEncode16VBMI, ransEncode16VBMI256},
+	{ransEncode32AVX2, ransEncode32VBMI, ransEncode32VBMI256},
+	{ransEncode64AVX2, ransEncode64VBMI, ransEncode64VBMI256},
 }
 
 var packers = [8]func(dst, src *byte, groups int){
@@ -60,7 +74,7 @@ func takePairedVector(p *pairing, symbols, low, high, units []byte) int {
 	_, _ = low[n-1], units[2*n-1]
 	params := [4]uint64{
 		uint64(p.base) | uint64(p.value)<<16 | uint64(p.mask)<<32 | uint64(p.sign)<<48,
-		uint64(p.shift), uint64(p.up),
+		uint64(p.shift), uint64(p.up), uint64(p.minus),
 	}
 	if high == nil {
 		takePairedAVX2(&symbols[0], &low[0], &units[0], groups, &params)

@@ -14,20 +14,50 @@ func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint3
 //go:noescape
 func ransDecodeAVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
-// ransEncodeAVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
+// ransEncode16AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
 //
 //go:noescape
-func ransEncodeAVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+func ransEncode16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
 
-// ransEncodeVBMI is ransEncodeAVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
+// ransEncode16VBMI is ransEncode16AVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
 //
 //go:noescape
-func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+func ransEncode16VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 
-// ransEncode256VBMI is ransEncodeVBMI for up to 256 symbols.
+// ransEncode16VBMI256 is ransEncode16VBMI for up to 256 symbols.
 //
 //go:noescape
-func ransEncode256VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+func ransEncode16VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode32AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
+//
+//go:noescape
+func ransEncode32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+
+// ransEncode32VBMI is ransEncode32AVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
+//
+//go:noescape
+func ransEncode32VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode32VBMI256 is ransEncode32VBMI for up to 256 symbols.
+//
+//go:noescape
+func ransEncode32VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode64AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
+//
+//go:noescape
+func ransEncode64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+
+// ransEncode64VBMI is ransEncode64AVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
+//
+//go:noescape
+func ransEncode64VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode64VBMI256 is ransEncode64VBMI for up to 256 symbols.
+//
+//go:noescape
+func ransEncode64VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 
 // mergePairedAVX2 merges groups of 64 units.
 //

@@ -1152,458 +1152,6 @@ end:
 	MOVQ      SI, taken+56(FP)
 	RET
 
-// func ransEncodeAVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
-// Requires: AVX, AVX2, POPCNT
-TEXT ·ransEncodeAVX2(SB), NOSPLIT, $0-48
-	MOVQ    src+0(FP), AX
-	MOVQ    groups+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    table+24(FP), BX
-	MOVQ    words+32(FP), SI
-	ADDQ    $0x02, SI
-	MOVQ    SI, DI
-	MOVQ    CX, R8
-	SHLQ    $0x06, R8
-	LEAQ    -64(AX)(R8*1), AX
-	LEAQ    giveWords<>+0(SB), R8
-	VMOVDQU (DX), Y0
-	VMOVDQU 32(DX), Y1
-	VMOVDQU 64(DX), Y2
-	VMOVDQU 96(DX), Y3
-	VMOVDQU 128(DX), Y4
-	VMOVDQU 160(DX), Y5
-	VMOVDQU 192(DX), Y6
-	VMOVDQU 224(DX), Y7
-
-loop:
-	TESTQ        CX, CX
-	JE           end
-	MOVBQZX      56(AX), R9
-	MOVBQZX      58(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      60(AX), R9
-	MOVBQZX      62(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      57(AX), R9
-	MOVBQZX      59(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      61(AX), R9
-	MOVBQZX      63(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y7, Y13
-	VPCMPEQD     Y7, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y7, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y7, Y7
-	VPMULUDQ     Y8, Y7, Y8
-	VPSRLQ       $0x20, Y7, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y7, Y7
-	VPADDD       Y8, Y7, Y7
-	MOVBQZX      48(AX), R9
-	MOVBQZX      50(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      52(AX), R9
-	MOVBQZX      54(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      49(AX), R9
-	MOVBQZX      51(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      53(AX), R9
-	MOVBQZX      55(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y6, Y13
-	VPCMPEQD     Y6, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y6, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y6, Y6
-	VPMULUDQ     Y8, Y6, Y8
-	VPSRLQ       $0x20, Y6, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	MOVBQZX      40(AX), R9
-	MOVBQZX      42(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      44(AX), R9
-	MOVBQZX      46(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      41(AX), R9
-	MOVBQZX      43(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      45(AX), R9
-	MOVBQZX      47(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y5, Y13
-	VPCMPEQD     Y5, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y5, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y5, Y5
-	VPMULUDQ     Y8, Y5, Y8
-	VPSRLQ       $0x20, Y5, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y5, Y5
-	VPADDD       Y8, Y5, Y5
-	MOVBQZX      32(AX), R9
-	MOVBQZX      34(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      36(AX), R9
-	MOVBQZX      38(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      33(AX), R9
-	MOVBQZX      35(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      37(AX), R9
-	MOVBQZX      39(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y4, Y13
-	VPCMPEQD     Y4, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y4, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y4, Y4
-	VPMULUDQ     Y8, Y4, Y8
-	VPSRLQ       $0x20, Y4, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y4, Y4
-	VPADDD       Y8, Y4, Y4
-	MOVBQZX      24(AX), R9
-	MOVBQZX      26(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      28(AX), R9
-	MOVBQZX      30(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      25(AX), R9
-	MOVBQZX      27(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      29(AX), R9
-	MOVBQZX      31(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y3, Y13
-	VPCMPEQD     Y3, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y3, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y3, Y3
-	VPMULUDQ     Y8, Y3, Y8
-	VPSRLQ       $0x20, Y3, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y3, Y3
-	VPADDD       Y8, Y3, Y3
-	MOVBQZX      16(AX), R9
-	MOVBQZX      18(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      20(AX), R9
-	MOVBQZX      22(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      17(AX), R9
-	MOVBQZX      19(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      21(AX), R9
-	MOVBQZX      23(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y2, Y13
-	VPCMPEQD     Y2, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y2, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y2, Y2
-	VPMULUDQ     Y8, Y2, Y8
-	VPSRLQ       $0x20, Y2, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y2, Y2
-	VPADDD       Y8, Y2, Y2
-	MOVBQZX      8(AX), R9
-	MOVBQZX      10(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      12(AX), R9
-	MOVBQZX      14(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      9(AX), R9
-	MOVBQZX      11(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      13(AX), R9
-	MOVBQZX      15(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y1, Y13
-	VPCMPEQD     Y1, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y1, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y1, Y1
-	VPMULUDQ     Y8, Y1, Y8
-	VPSRLQ       $0x20, Y1, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y1, Y1
-	VPADDD       Y8, Y1, Y1
-	MOVBQZX      (AX), R9
-	MOVBQZX      2(AX), R10
-	VMOVQ        (BX)(R9*8), X8
-	VMOVHPS      (BX)(R10*8), X8, X8
-	MOVBQZX      4(AX), R9
-	MOVBQZX      6(AX), R10
-	VMOVQ        (BX)(R9*8), X11
-	VMOVHPS      (BX)(R10*8), X11, X11
-	VINSERTI128  $0x01, X11, Y8, Y8
-	MOVBQZX      1(AX), R9
-	MOVBQZX      3(AX), R10
-	VMOVQ        (BX)(R9*8), X9
-	VMOVHPS      (BX)(R10*8), X9, X9
-	MOVBQZX      5(AX), R9
-	MOVBQZX      7(AX), R10
-	VMOVQ        (BX)(R9*8), X12
-	VMOVHPS      (BX)(R10*8), X12, X12
-	VINSERTI128  $0x01, X12, Y9, Y9
-	VPSRLQ       $0x20, Y8, Y10
-	VPBLENDD     $0xaa, Y9, Y10, Y10
-	VPAND        ransComplement<>+0(SB), Y10, Y11
-	VPXOR        Y13, Y13, Y13
-	VPSUBD       Y11, Y13, Y11
-	VPMAXUD      Y11, Y0, Y13
-	VPCMPEQD     Y0, Y13, Y13
-	VMOVMSKPS    Y13, R9
-	VPAND        ransWord<>+0(SB), Y0, Y11
-	VEXTRACTI128 $0x01, Y11, X12
-	VPACKUSDW    X12, X11, X11
-	MOVL         R9, R10
-	SHLQ         $0x04, R10
-	VPSHUFB      (R8)(R10*1), X11, X11
-	VMOVDQU      X11, -16(SI)
-	POPCNTL      R9, R9
-	ADDQ         R9, R9
-	SUBQ         R9, SI
-	VPAND        ransSixteen<>+0(SB), Y13, Y13
-	VPSRLVD      Y13, Y0, Y0
-	VPMULUDQ     Y8, Y0, Y8
-	VPSRLQ       $0x20, Y0, Y11
-	VPMULUDQ     Y9, Y11, Y9
-	VPSRLQ       $0x20, Y8, Y8
-	VPBLENDD     $0xaa, Y9, Y8, Y8
-	VPAND        ransShift<>+0(SB), Y10, Y11
-	VPSRLVD      Y11, Y8, Y8
-	VPSRLD       $0x14, Y10, Y11
-	VPMULLD      Y11, Y8, Y8
-	VPSRLD       $0x04, Y10, Y11
-	VPAND        ransBias<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y0, Y0
-	VPADDD       Y8, Y0, Y0
-	SUBQ         $0x40, AX
-	DECQ         CX
-	JMP          loop
-
-end:
-	VMOVDQU Y0, (DX)
-	VMOVDQU Y1, 32(DX)
-	VMOVDQU Y2, 64(DX)
-	VMOVDQU Y3, 96(DX)
-	VMOVDQU Y4, 128(DX)
-	VMOVDQU Y5, 160(DX)
-	VMOVDQU Y6, 192(DX)
-	VMOVDQU Y7, 224(DX)
-	VZEROUPPER
-	SUBQ    SI, DI
-	MOVQ    DI, written+40(FP)
-	RET
-
 DATA ransComplement<>+0(SB)/4, $0xfff00000
 DATA ransComplement<>+4(SB)/4, $0xfff00000
 DATA ransComplement<>+8(SB)/4, $0xfff00000
@@ -2168,9 +1716,2141 @@ DATA giveWords<>+4080(SB)/8, $0x0706050403020100
 DATA giveWords<>+4088(SB)/8, $0x0f0e0d0c0b0a0908
 GLOBL giveWords<>(SB), RODATA|NOPTR, $4096
 
-// func ransEncodeVBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// func ransEncode16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncode16AVX2(SB), NOSPLIT, $0-48
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R9
+	MOVBQZX      58(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      60(AX), R9
+	MOVBQZX      62(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R9
+	MOVBQZX      59(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      61(AX), R9
+	MOVBQZX      63(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      48(AX), R9
+	MOVBQZX      50(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      52(AX), R9
+	MOVBQZX      54(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R9
+	MOVBQZX      51(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      53(AX), R9
+	MOVBQZX      55(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      40(AX), R9
+	MOVBQZX      42(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      44(AX), R9
+	MOVBQZX      46(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R9
+	MOVBQZX      43(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      45(AX), R9
+	MOVBQZX      47(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R9
+	MOVBQZX      34(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      36(AX), R9
+	MOVBQZX      38(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R9
+	MOVBQZX      35(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      37(AX), R9
+	MOVBQZX      39(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R9
+	MOVBQZX      26(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      28(AX), R9
+	MOVBQZX      30(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R9
+	MOVBQZX      27(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      29(AX), R9
+	MOVBQZX      31(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      16(AX), R9
+	MOVBQZX      18(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      20(AX), R9
+	MOVBQZX      22(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R9
+	MOVBQZX      19(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      21(AX), R9
+	MOVBQZX      23(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      8(AX), R9
+	MOVBQZX      10(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      12(AX), R9
+	MOVBQZX      14(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R9
+	MOVBQZX      11(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      13(AX), R9
+	MOVBQZX      15(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R9
+	MOVBQZX      2(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      4(AX), R9
+	MOVBQZX      6(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R9
+	MOVBQZX      3(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      5(AX), R9
+	MOVBQZX      7(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+40(FP)
+	RET
+
+// func ransEncode16VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
-TEXT ·ransEncodeVBMI(SB), NOSPLIT, $0-48
+TEXT ·ransEncode16VBMI(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPTERNLOGD $0xff, Z7, Z7, Z7
+	VPSRLD     $0x13, Z7, Z5
+	VPSRLD     $0x1c, Z7, Z6
+	VPSLLD     $0x14, Z7, Z4
+	VPXORD     Z7, Z7, Z7
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z8
+	VMOVDQU64     (BX), Z9
+	VMOVDQA64     Z8, Z10
+	VPERMI2B      64(BX), Z9, Z10
+	VMOVDQU64     256(BX), Z9
+	VMOVDQA64     Z8, Z11
+	VPERMI2B      320(BX), Z9, Z11
+	VMOVDQU64     512(BX), Z9
+	VMOVDQA64     Z8, Z12
+	VPERMI2B      576(BX), Z9, Z12
+	VMOVDQU64     768(BX), Z9
+	VMOVDQA64     Z8, Z13
+	VPERMI2B      832(BX), Z9, Z13
+	VPUNPCKLBW    Z11, Z10, Z9
+	VPUNPCKHBW    Z11, Z10, Z10
+	VPUNPCKLBW    Z13, Z12, Z11
+	VPUNPCKHBW    Z13, Z12, Z12
+	VPUNPCKLWD    Z11, Z9, Z13
+	VPUNPCKHWD    Z11, Z9, Z9
+	VPUNPCKLWD    Z12, Z10, Z11
+	VPUNPCKHWD    Z12, Z10, Z10
+	VMOVDQU64     1024(BX), Z12
+	VMOVDQA64     Z8, Z14
+	VPERMI2B      1088(BX), Z12, Z14
+	VMOVDQU64     1280(BX), Z12
+	VMOVDQA64     Z8, Z15
+	VPERMI2B      1344(BX), Z12, Z15
+	VMOVDQU64     1536(BX), Z12
+	VMOVDQA64     Z8, Z16
+	VPERMI2B      1600(BX), Z12, Z16
+	VMOVDQU64     1792(BX), Z12
+	VMOVDQA64     Z8, Z8
+	VPERMI2B      1856(BX), Z12, Z8
+	VPUNPCKLBW    Z15, Z14, Z12
+	VPUNPCKHBW    Z15, Z14, Z14
+	VPUNPCKLBW    Z8, Z16, Z15
+	VPUNPCKHBW    Z8, Z16, Z8
+	VPUNPCKLWD    Z15, Z12, Z16
+	VPUNPCKHWD    Z15, Z12, Z12
+	VPUNPCKLWD    Z8, Z14, Z15
+	VPUNPCKHWD    Z8, Z14, Z8
+	VPANDD        Z4, Z8, Z14
+	VPSUBD        Z14, Z7, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z14
+	VPERMW        Z14, Z1, Z14
+	VMOVDQU64     Y14, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z10, Z3, Z14
+	VPSRLQ        $0x20, Z3, Z17
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z17, Z17
+	VPSRLQ        $0x20, Z14, Z14
+	VMOVDQA32     Z17, K1, Z14
+	VPANDD        Z6, Z8, Z17
+	VPSRLVD       Z17, Z14, Z14
+	VPSRLD        $0x14, Z8, Z17
+	VPMULLD       Z17, Z14, Z14
+	VPSRLD        $0x04, Z8, Z17
+	VPANDD        Z5, Z17, Z17
+	VPADDD        Z17, Z3, Z3
+	VPADDD        Z14, Z3, Z3
+	VPANDD        Z4, Z15, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z11, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z10, Z10
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z10, K1, Z8
+	VPANDD        Z6, Z15, Z10
+	VPSRLVD       Z10, Z8, Z8
+	VPSRLD        $0x14, Z15, Z10
+	VPMULLD       Z10, Z8, Z8
+	VPSRLD        $0x04, Z15, Z10
+	VPANDD        Z5, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	VPANDD        Z4, Z12, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z9, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z9, Z9
+	VPMULUDQ      Z9, Z10, Z10
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z10, K1, Z8
+	VPANDD        Z6, Z12, Z10
+	VPSRLVD       Z10, Z8, Z8
+	VPSRLD        $0x14, Z12, Z10
+	VPMULLD       Z10, Z8, Z8
+	VPSRLD        $0x04, Z12, Z10
+	VPANDD        Z5, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	VPANDD        Z4, Z16, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z13, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z9
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z9, Z9
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z9, K1, Z8
+	VPANDD        Z6, Z16, Z9
+	VPSRLVD       Z9, Z8, Z8
+	VPSRLD        $0x14, Z16, Z9
+	VPMULLD       Z9, Z8, Z8
+	VPSRLD        $0x04, Z16, Z9
+	VPANDD        Z5, Z9, Z9
+	VPADDD        Z9, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncode16VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode16VBMI256(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPTERNLOGD $0xff, Z7, Z7, Z7
+	VPSRLD     $0x13, Z7, Z5
+	VPSRLD     $0x1c, Z7, Z6
+	VPSLLD     $0x14, Z7, Z4
+	VPXORD     Z7, Z7, Z7
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z8
+	VPMOVB2M      Z8, K2
+	VMOVDQU64     (BX), Z9
+	VMOVDQA64     Z8, Z10
+	VPERMI2B      64(BX), Z9, Z10
+	VMOVDQU64     128(BX), Z9
+	VMOVDQA64     Z8, Z11
+	VPERMI2B      192(BX), Z9, Z11
+	VMOVDQU8      Z11, K2, Z10
+	VMOVDQU64     256(BX), Z9
+	VMOVDQA64     Z8, Z11
+	VPERMI2B      320(BX), Z9, Z11
+	VMOVDQU64     384(BX), Z9
+	VMOVDQA64     Z8, Z12
+	VPERMI2B      448(BX), Z9, Z12
+	VMOVDQU8      Z12, K2, Z11
+	VMOVDQU64     512(BX), Z9
+	VMOVDQA64     Z8, Z12
+	VPERMI2B      576(BX), Z9, Z12
+	VMOVDQU64     640(BX), Z9
+	VMOVDQA64     Z8, Z13
+	VPERMI2B      704(BX), Z9, Z13
+	VMOVDQU8      Z13, K2, Z12
+	VMOVDQU64     768(BX), Z9
+	VMOVDQA64     Z8, Z13
+	VPERMI2B      832(BX), Z9, Z13
+	VMOVDQU64     896(BX), Z9
+	VMOVDQA64     Z8, Z14
+	VPERMI2B      960(BX), Z9, Z14
+	VMOVDQU8      Z14, K2, Z13
+	VPUNPCKLBW    Z11, Z10, Z9
+	VPUNPCKHBW    Z11, Z10, Z10
+	VPUNPCKLBW    Z13, Z12, Z11
+	VPUNPCKHBW    Z13, Z12, Z12
+	VPUNPCKLWD    Z11, Z9, Z13
+	VPUNPCKHWD    Z11, Z9, Z9
+	VPUNPCKLWD    Z12, Z10, Z11
+	VPUNPCKHWD    Z12, Z10, Z10
+	VMOVDQU64     1024(BX), Z12
+	VMOVDQA64     Z8, Z14
+	VPERMI2B      1088(BX), Z12, Z14
+	VMOVDQU64     1152(BX), Z12
+	VMOVDQA64     Z8, Z15
+	VPERMI2B      1216(BX), Z12, Z15
+	VMOVDQU8      Z15, K2, Z14
+	VMOVDQU64     1280(BX), Z12
+	VMOVDQA64     Z8, Z15
+	VPERMI2B      1344(BX), Z12, Z15
+	VMOVDQU64     1408(BX), Z12
+	VMOVDQA64     Z8, Z16
+	VPERMI2B      1472(BX), Z12, Z16
+	VMOVDQU8      Z16, K2, Z15
+	VMOVDQU64     1536(BX), Z12
+	VMOVDQA64     Z8, Z16
+	VPERMI2B      1600(BX), Z12, Z16
+	VMOVDQU64     1664(BX), Z12
+	VMOVDQA64     Z8, Z17
+	VPERMI2B      1728(BX), Z12, Z17
+	VMOVDQU8      Z17, K2, Z16
+	VMOVDQU64     1792(BX), Z12
+	VMOVDQA64     Z8, Z17
+	VPERMI2B      1856(BX), Z12, Z17
+	VMOVDQU64     1920(BX), Z12
+	VMOVDQA64     Z8, Z8
+	VPERMI2B      1984(BX), Z12, Z8
+	VMOVDQU8      Z8, K2, Z17
+	VPUNPCKLBW    Z15, Z14, Z8
+	VPUNPCKHBW    Z15, Z14, Z12
+	VPUNPCKLBW    Z17, Z16, Z14
+	VPUNPCKHBW    Z17, Z16, Z15
+	VPUNPCKLWD    Z14, Z8, Z16
+	VPUNPCKHWD    Z14, Z8, Z8
+	VPUNPCKLWD    Z15, Z12, Z14
+	VPUNPCKHWD    Z15, Z12, Z12
+	VPANDD        Z4, Z12, Z15
+	VPSUBD        Z15, Z7, Z15
+	VPCMPUD       $0x05, Z15, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z15
+	VPERMW        Z15, Z1, Z15
+	VMOVDQU64     Y15, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z10, Z3, Z15
+	VPSRLQ        $0x20, Z3, Z17
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z17, Z17
+	VPSRLQ        $0x20, Z15, Z15
+	VMOVDQA32     Z17, K1, Z15
+	VPANDD        Z6, Z12, Z17
+	VPSRLVD       Z17, Z15, Z15
+	VPSRLD        $0x14, Z12, Z17
+	VPMULLD       Z17, Z15, Z15
+	VPSRLD        $0x04, Z12, Z17
+	VPANDD        Z5, Z17, Z17
+	VPADDD        Z17, Z3, Z3
+	VPADDD        Z15, Z3, Z3
+	VPANDD        Z4, Z14, Z10
+	VPSUBD        Z10, Z7, Z10
+	VPCMPUD       $0x05, Z10, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z10
+	VPERMW        Z10, Z1, Z10
+	VMOVDQU64     Y10, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z11, Z3, Z10
+	VPSRLQ        $0x20, Z3, Z12
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z12, Z12
+	VPSRLQ        $0x20, Z10, Z10
+	VMOVDQA32     Z12, K1, Z10
+	VPANDD        Z6, Z14, Z12
+	VPSRLVD       Z12, Z10, Z10
+	VPSRLD        $0x14, Z14, Z12
+	VPMULLD       Z12, Z10, Z10
+	VPSRLD        $0x04, Z14, Z12
+	VPANDD        Z5, Z12, Z12
+	VPADDD        Z12, Z3, Z3
+	VPADDD        Z10, Z3, Z3
+	VPANDD        Z4, Z8, Z10
+	VPSUBD        Z10, Z7, Z10
+	VPCMPUD       $0x05, Z10, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z10
+	VPERMW        Z10, Z1, Z10
+	VMOVDQU64     Y10, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z9, Z3, Z10
+	VPSRLQ        $0x20, Z3, Z11
+	VPSRLQ        $0x20, Z9, Z9
+	VPMULUDQ      Z9, Z11, Z11
+	VPSRLQ        $0x20, Z10, Z10
+	VMOVDQA32     Z11, K1, Z10
+	VPANDD        Z6, Z8, Z11
+	VPSRLVD       Z11, Z10, Z10
+	VPSRLD        $0x14, Z8, Z11
+	VPMULLD       Z11, Z10, Z10
+	VPSRLD        $0x04, Z8, Z11
+	VPANDD        Z5, Z11, Z11
+	VPADDD        Z11, Z3, Z3
+	VPADDD        Z10, Z3, Z3
+	VPANDD        Z4, Z16, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z13, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z9
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z9, Z9
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z9, K1, Z8
+	VPANDD        Z6, Z16, Z9
+	VPSRLVD       Z9, Z8, Z8
+	VPSRLD        $0x14, Z16, Z9
+	VPMULLD       Z9, Z8, Z8
+	VPSRLD        $0x04, Z16, Z9
+	VPANDD        Z5, Z9, Z9
+	VPADDD        Z9, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncode32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncode32AVX2(SB), NOSPLIT, $0-48
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R9
+	MOVBQZX      58(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      60(AX), R9
+	MOVBQZX      62(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R9
+	MOVBQZX      59(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      61(AX), R9
+	MOVBQZX      63(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      48(AX), R9
+	MOVBQZX      50(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      52(AX), R9
+	MOVBQZX      54(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R9
+	MOVBQZX      51(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      53(AX), R9
+	MOVBQZX      55(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      40(AX), R9
+	MOVBQZX      42(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      44(AX), R9
+	MOVBQZX      46(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R9
+	MOVBQZX      43(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      45(AX), R9
+	MOVBQZX      47(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R9
+	MOVBQZX      34(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      36(AX), R9
+	MOVBQZX      38(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R9
+	MOVBQZX      35(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      37(AX), R9
+	MOVBQZX      39(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R9
+	MOVBQZX      26(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      28(AX), R9
+	MOVBQZX      30(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R9
+	MOVBQZX      27(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      29(AX), R9
+	MOVBQZX      31(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R9
+	MOVBQZX      18(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      20(AX), R9
+	MOVBQZX      22(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R9
+	MOVBQZX      19(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      21(AX), R9
+	MOVBQZX      23(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R9
+	MOVBQZX      10(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      12(AX), R9
+	MOVBQZX      14(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R9
+	MOVBQZX      11(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      13(AX), R9
+	MOVBQZX      15(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R9
+	MOVBQZX      2(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      4(AX), R9
+	MOVBQZX      6(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R9
+	MOVBQZX      3(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      5(AX), R9
+	MOVBQZX      7(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+40(FP)
+	RET
+
+// func ransEncode32VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode32VBMI(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPERMD     64(DX), Z2, Z4
+	VPTERNLOGD $0xff, Z8, Z8, Z8
+	VPSRLD     $0x13, Z8, Z6
+	VPSRLD     $0x1c, Z8, Z7
+	VPSLLD     $0x14, Z8, Z5
+	VPXORD     Z8, Z8, Z8
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z9
+	VMOVDQU64     (BX), Z10
+	VMOVDQA64     Z9, Z11
+	VPERMI2B      64(BX), Z10, Z11
+	VMOVDQU64     256(BX), Z10
+	VMOVDQA64     Z9, Z12
+	VPERMI2B      320(BX), Z10, Z12
+	VMOVDQU64     512(BX), Z10
+	VMOVDQA64     Z9, Z13
+	VPERMI2B      576(BX), Z10, Z13
+	VMOVDQU64     768(BX), Z10
+	VMOVDQA64     Z9, Z14
+	VPERMI2B      832(BX), Z10, Z14
+	VPUNPCKLBW    Z12, Z11, Z10
+	VPUNPCKHBW    Z12, Z11, Z11
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLWD    Z12, Z10, Z14
+	VPUNPCKHWD    Z12, Z10, Z10
+	VPUNPCKLWD    Z13, Z11, Z12
+	VPUNPCKHWD    Z13, Z11, Z11
+	VMOVDQU64     1024(BX), Z13
+	VMOVDQA64     Z9, Z15
+	VPERMI2B      1088(BX), Z13, Z15
+	VMOVDQU64     1280(BX), Z13
+	VMOVDQA64     Z9, Z16
+	VPERMI2B      1344(BX), Z13, Z16
+	VMOVDQU64     1536(BX), Z13
+	VMOVDQA64     Z9, Z17
+	VPERMI2B      1600(BX), Z13, Z17
+	VMOVDQU64     1792(BX), Z13
+	VMOVDQA64     Z9, Z9
+	VPERMI2B      1856(BX), Z13, Z9
+	VPUNPCKLBW    Z16, Z15, Z13
+	VPUNPCKHBW    Z16, Z15, Z15
+	VPUNPCKLBW    Z9, Z17, Z16
+	VPUNPCKHBW    Z9, Z17, Z9
+	VPUNPCKLWD    Z16, Z13, Z17
+	VPUNPCKHWD    Z16, Z13, Z13
+	VPUNPCKLWD    Z9, Z15, Z16
+	VPUNPCKHWD    Z9, Z15, Z9
+	VPANDD        Z5, Z9, Z15
+	VPSUBD        Z15, Z8, Z15
+	VPCMPUD       $0x05, Z15, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z15
+	VPERMW        Z15, Z1, Z15
+	VMOVDQU64     Y15, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z11, Z4, Z15
+	VPSRLQ        $0x20, Z4, Z18
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z18, Z18
+	VPSRLQ        $0x20, Z15, Z15
+	VMOVDQA32     Z18, K1, Z15
+	VPANDD        Z7, Z9, Z18
+	VPSRLVD       Z18, Z15, Z15
+	VPSRLD        $0x14, Z9, Z18
+	VPMULLD       Z18, Z15, Z15
+	VPSRLD        $0x04, Z9, Z18
+	VPANDD        Z6, Z18, Z18
+	VPADDD        Z18, Z4, Z4
+	VPADDD        Z15, Z4, Z4
+	VPANDD        Z5, Z16, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z12, Z3, Z9
+	VPSRLQ        $0x20, Z3, Z11
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z11, Z11
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z11, K1, Z9
+	VPANDD        Z7, Z16, Z11
+	VPSRLVD       Z11, Z9, Z9
+	VPSRLD        $0x14, Z16, Z11
+	VPMULLD       Z11, Z9, Z9
+	VPSRLD        $0x04, Z16, Z11
+	VPANDD        Z6, Z11, Z11
+	VPADDD        Z11, Z3, Z3
+	VPADDD        Z9, Z3, Z3
+	VPANDD        Z5, Z13, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z10, Z4, Z9
+	VPSRLQ        $0x20, Z4, Z11
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z11, Z11
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z11, K1, Z9
+	VPANDD        Z7, Z13, Z11
+	VPSRLVD       Z11, Z9, Z9
+	VPSRLD        $0x14, Z13, Z11
+	VPMULLD       Z11, Z9, Z9
+	VPSRLD        $0x04, Z13, Z11
+	VPANDD        Z6, Z11, Z11
+	VPADDD        Z11, Z4, Z4
+	VPADDD        Z9, Z4, Z4
+	VPANDD        Z5, Z17, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z14, Z3, Z9
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z10, Z10
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z10, K1, Z9
+	VPANDD        Z7, Z17, Z10
+	VPSRLVD       Z10, Z9, Z9
+	VPSRLD        $0x14, Z17, Z10
+	VPMULLD       Z10, Z9, Z9
+	VPSRLD        $0x04, Z17, Z10
+	VPANDD        Z6, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z9, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VPERMD    Z4, Z2, Z4
+	VMOVDQU32 Z4, 64(DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncode32VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode32VBMI256(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPERMD     64(DX), Z2, Z4
+	VPTERNLOGD $0xff, Z8, Z8, Z8
+	VPSRLD     $0x13, Z8, Z6
+	VPSRLD     $0x1c, Z8, Z7
+	VPSLLD     $0x14, Z8, Z5
+	VPXORD     Z8, Z8, Z8
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z9
+	VPMOVB2M      Z9, K2
+	VMOVDQU64     (BX), Z10
+	VMOVDQA64     Z9, Z11
+	VPERMI2B      64(BX), Z10, Z11
+	VMOVDQU64     128(BX), Z10
+	VMOVDQA64     Z9, Z12
+	VPERMI2B      192(BX), Z10, Z12
+	VMOVDQU8      Z12, K2, Z11
+	VMOVDQU64     256(BX), Z10
+	VMOVDQA64     Z9, Z12
+	VPERMI2B      320(BX), Z10, Z12
+	VMOVDQU64     384(BX), Z10
+	VMOVDQA64     Z9, Z13
+	VPERMI2B      448(BX), Z10, Z13
+	VMOVDQU8      Z13, K2, Z12
+	VMOVDQU64     512(BX), Z10
+	VMOVDQA64     Z9, Z13
+	VPERMI2B      576(BX), Z10, Z13
+	VMOVDQU64     640(BX), Z10
+	VMOVDQA64     Z9, Z14
+	VPERMI2B      704(BX), Z10, Z14
+	VMOVDQU8      Z14, K2, Z13
+	VMOVDQU64     768(BX), Z10
+	VMOVDQA64     Z9, Z14
+	VPERMI2B      832(BX), Z10, Z14
+	VMOVDQU64     896(BX), Z10
+	VMOVDQA64     Z9, Z15
+	VPERMI2B      960(BX), Z10, Z15
+	VMOVDQU8      Z15, K2, Z14
+	VPUNPCKLBW    Z12, Z11, Z10
+	VPUNPCKHBW    Z12, Z11, Z11
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLWD    Z12, Z10, Z14
+	VPUNPCKHWD    Z12, Z10, Z10
+	VPUNPCKLWD    Z13, Z11, Z12
+	VPUNPCKHWD    Z13, Z11, Z11
+	VMOVDQU64     1024(BX), Z13
+	VMOVDQA64     Z9, Z15
+	VPERMI2B      1088(BX), Z13, Z15
+	VMOVDQU64     1152(BX), Z13
+	VMOVDQA64     Z9, Z16
+	VPERMI2B      1216(BX), Z13, Z16
+	VMOVDQU8      Z16, K2, Z15
+	VMOVDQU64     1280(BX), Z13
+	VMOVDQA64     Z9, Z16
+	VPERMI2B      1344(BX), Z13, Z16
+	VMOVDQU64     1408(BX), Z13
+	VMOVDQA64     Z9, Z17
+	VPERMI2B      1472(BX), Z13, Z17
+	VMOVDQU8      Z17, K2, Z16
+	VMOVDQU64     1536(BX), Z13
+	VMOVDQA64     Z9, Z17
+	VPERMI2B      1600(BX), Z13, Z17
+	VMOVDQU64     1664(BX), Z13
+	VMOVDQA64     Z9, Z18
+	VPERMI2B      1728(BX), Z13, Z18
+	VMOVDQU8      Z18, K2, Z17
+	VMOVDQU64     1792(BX), Z13
+	VMOVDQA64     Z9, Z18
+	VPERMI2B      1856(BX), Z13, Z18
+	VMOVDQU64     1920(BX), Z13
+	VMOVDQA64     Z9, Z9
+	VPERMI2B      1984(BX), Z13, Z9
+	VMOVDQU8      Z9, K2, Z18
+	VPUNPCKLBW    Z16, Z15, Z9
+	VPUNPCKHBW    Z16, Z15, Z13
+	VPUNPCKLBW    Z18, Z17, Z15
+	VPUNPCKHBW    Z18, Z17, Z16
+	VPUNPCKLWD    Z15, Z9, Z17
+	VPUNPCKHWD    Z15, Z9, Z9
+	VPUNPCKLWD    Z16, Z13, Z15
+	VPUNPCKHWD    Z16, Z13, Z13
+	VPANDD        Z5, Z13, Z16
+	VPSUBD        Z16, Z8, Z16
+	VPCMPUD       $0x05, Z16, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z16
+	VPERMW        Z16, Z1, Z16
+	VMOVDQU64     Y16, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z11, Z4, Z16
+	VPSRLQ        $0x20, Z4, Z18
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z18, Z18
+	VPSRLQ        $0x20, Z16, Z16
+	VMOVDQA32     Z18, K1, Z16
+	VPANDD        Z7, Z13, Z18
+	VPSRLVD       Z18, Z16, Z16
+	VPSRLD        $0x14, Z13, Z18
+	VPMULLD       Z18, Z16, Z16
+	VPSRLD        $0x04, Z13, Z18
+	VPANDD        Z6, Z18, Z18
+	VPADDD        Z18, Z4, Z4
+	VPADDD        Z16, Z4, Z4
+	VPANDD        Z5, Z15, Z11
+	VPSUBD        Z11, Z8, Z11
+	VPCMPUD       $0x05, Z11, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z12, Z3, Z11
+	VPSRLQ        $0x20, Z3, Z13
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z13, Z13
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z13, K1, Z11
+	VPANDD        Z7, Z15, Z13
+	VPSRLVD       Z13, Z11, Z11
+	VPSRLD        $0x14, Z15, Z13
+	VPMULLD       Z13, Z11, Z11
+	VPSRLD        $0x04, Z15, Z13
+	VPANDD        Z6, Z13, Z13
+	VPADDD        Z13, Z3, Z3
+	VPADDD        Z11, Z3, Z3
+	VPANDD        Z5, Z9, Z11
+	VPSUBD        Z11, Z8, Z11
+	VPCMPUD       $0x05, Z11, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z10, Z4, Z11
+	VPSRLQ        $0x20, Z4, Z12
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z12, Z12
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z12, K1, Z11
+	VPANDD        Z7, Z9, Z12
+	VPSRLVD       Z12, Z11, Z11
+	VPSRLD        $0x14, Z9, Z12
+	VPMULLD       Z12, Z11, Z11
+	VPSRLD        $0x04, Z9, Z12
+	VPANDD        Z6, Z12, Z12
+	VPADDD        Z12, Z4, Z4
+	VPADDD        Z11, Z4, Z4
+	VPANDD        Z5, Z17, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z14, Z3, Z9
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z10, Z10
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z10, K1, Z9
+	VPANDD        Z7, Z17, Z10
+	VPSRLVD       Z10, Z9, Z9
+	VPSRLD        $0x14, Z17, Z10
+	VPMULLD       Z10, Z9, Z9
+	VPSRLD        $0x04, Z17, Z10
+	VPANDD        Z6, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z9, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VPERMD    Z4, Z2, Z4
+	VMOVDQU32 Z4, 64(DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncode64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncode64AVX2(SB), NOSPLIT, $0-48
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+	VMOVDQU 128(DX), Y4
+	VMOVDQU 160(DX), Y5
+	VMOVDQU 192(DX), Y6
+	VMOVDQU 224(DX), Y7
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R9
+	MOVBQZX      58(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      60(AX), R9
+	MOVBQZX      62(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R9
+	MOVBQZX      59(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      61(AX), R9
+	MOVBQZX      63(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y7, Y13
+	VPCMPEQD     Y7, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y7, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y7, Y7
+	VPMULUDQ     Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	MOVBQZX      48(AX), R9
+	MOVBQZX      50(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      52(AX), R9
+	MOVBQZX      54(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R9
+	MOVBQZX      51(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      53(AX), R9
+	MOVBQZX      55(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y6, Y13
+	VPCMPEQD     Y6, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y6, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y6, Y6
+	VPMULUDQ     Y8, Y6, Y8
+	VPSRLQ       $0x20, Y6, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	MOVBQZX      40(AX), R9
+	MOVBQZX      42(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      44(AX), R9
+	MOVBQZX      46(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R9
+	MOVBQZX      43(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      45(AX), R9
+	MOVBQZX      47(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y5, Y13
+	VPCMPEQD     Y5, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y5, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y5, Y5
+	VPMULUDQ     Y8, Y5, Y8
+	VPSRLQ       $0x20, Y5, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPADDD       Y8, Y5, Y5
+	MOVBQZX      32(AX), R9
+	MOVBQZX      34(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      36(AX), R9
+	MOVBQZX      38(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R9
+	MOVBQZX      35(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      37(AX), R9
+	MOVBQZX      39(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y4, Y13
+	VPCMPEQD     Y4, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y4, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y4, Y4
+	VPMULUDQ     Y8, Y4, Y8
+	VPSRLQ       $0x20, Y4, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y4, Y4
+	VPADDD       Y8, Y4, Y4
+	MOVBQZX      24(AX), R9
+	MOVBQZX      26(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      28(AX), R9
+	MOVBQZX      30(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R9
+	MOVBQZX      27(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      29(AX), R9
+	MOVBQZX      31(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R9
+	MOVBQZX      18(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      20(AX), R9
+	MOVBQZX      22(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R9
+	MOVBQZX      19(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      21(AX), R9
+	MOVBQZX      23(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R9
+	MOVBQZX      10(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      12(AX), R9
+	MOVBQZX      14(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R9
+	MOVBQZX      11(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      13(AX), R9
+	MOVBQZX      15(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R9
+	MOVBQZX      2(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      4(AX), R9
+	MOVBQZX      6(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R9
+	MOVBQZX      3(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      5(AX), R9
+	MOVBQZX      7(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VMOVDQU Y4, 128(DX)
+	VMOVDQU Y5, 160(DX)
+	VMOVDQU Y6, 192(DX)
+	VMOVDQU Y7, 224(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+40(FP)
+	RET
+
+// func ransEncode64VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode64VBMI(SB), NOSPLIT, $0-48
 	MOVQ       src+0(FP), AX
 	MOVQ       groups+8(FP), CX
 	MOVQ       state+16(FP), DX
@@ -2358,9 +4038,9 @@ end:
 	MOVQ      DI, written+40(FP)
 	RET
 
-// func ransEncode256VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// func ransEncode64VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
-TEXT ·ransEncode256VBMI(SB), NOSPLIT, $0-48
+TEXT ·ransEncode64VBMI256(SB), NOSPLIT, $0-48
 	MOVQ       src+0(FP), AX
 	MOVQ       groups+8(FP), CX
 	MOVQ       state+16(FP), DX
@@ -2676,53 +4356,66 @@ TEXT ·takePairedAVX2(SB), NOSPLIT, $0-40
 	VPBROADCASTW 6(SI), Y3
 	VPCMPEQW     Y4, Y4, Y4
 	VPSRLW       $0x08, Y4, Y4
-	VMOVQ        8(SI), X4
-	VMOVQ        16(SI), X5
+	VMOVQ        8(SI), X5
+	VMOVQ        16(SI), X6
+	VPBROADCASTW 24(SI), Y4
 
 loop:
 	TESTQ    BX, BX
 	JE       end
-	VMOVDQU  (DX), Y6
-	VPAND    Y1, Y6, Y7
-	VPSRLW   X4, Y7, Y7
-	VPSUBUSW Y0, Y7, Y7
-	VPSRLW   X5, Y6, Y8
-	VPAND    Y3, Y8, Y8
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y8, Y8
-	VMOVDQU  64(DX), Y6
-	VPAND    Y1, Y6, Y9
-	VPSRLW   X4, Y9, Y9
+	VMOVDQU  (DX), Y7
+	VPAND    Y1, Y7, Y9
+	VPSRLW   X5, Y9, Y9
+	VPSRLW   $0x0f, Y7, Y8
+	VPAND    Y4, Y8, Y8
+	VPOR     Y8, Y9, Y9
 	VPSUBUSW Y0, Y9, Y9
-	VPSRLW   X5, Y6, Y10
+	VPSRLW   X6, Y7, Y8
+	VPAND    Y3, Y8, Y8
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y8, Y8
+	VMOVDQU  64(DX), Y7
+	VPAND    Y1, Y7, Y11
+	VPSRLW   X5, Y11, Y11
+	VPSRLW   $0x0f, Y7, Y10
+	VPAND    Y4, Y10, Y10
+	VPOR     Y10, Y11, Y11
+	VPSUBUSW Y0, Y11, Y11
+	VPSRLW   X6, Y7, Y10
 	VPAND    Y3, Y10, Y10
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y10, Y10
-	VPSLLW   $0x08, Y9, Y9
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, (CX)
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y10, Y10
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, (CX)
 	VPSLLW   $0x08, Y10, Y10
 	VPOR     Y10, Y8, Y8
 	VMOVDQU  Y8, (AX)
-	VMOVDQU  32(DX), Y6
-	VPAND    Y1, Y6, Y7
-	VPSRLW   X4, Y7, Y7
-	VPSUBUSW Y0, Y7, Y7
-	VPSRLW   X5, Y6, Y8
-	VPAND    Y3, Y8, Y8
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y8, Y8
-	VMOVDQU  96(DX), Y6
-	VPAND    Y1, Y6, Y9
-	VPSRLW   X4, Y9, Y9
+	VMOVDQU  32(DX), Y7
+	VPAND    Y1, Y7, Y9
+	VPSRLW   X5, Y9, Y9
+	VPSRLW   $0x0f, Y7, Y8
+	VPAND    Y4, Y8, Y8
+	VPOR     Y8, Y9, Y9
 	VPSUBUSW Y0, Y9, Y9
-	VPSRLW   X5, Y6, Y10
+	VPSRLW   X6, Y7, Y8
+	VPAND    Y3, Y8, Y8
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y8, Y8
+	VMOVDQU  96(DX), Y7
+	VPAND    Y1, Y7, Y11
+	VPSRLW   X5, Y11, Y11
+	VPSRLW   $0x0f, Y7, Y10
+	VPAND    Y4, Y10, Y10
+	VPOR     Y10, Y11, Y11
+	VPSUBUSW Y0, Y11, Y11
+	VPSRLW   X6, Y7, Y10
 	VPAND    Y3, Y10, Y10
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y10, Y10
-	VPSLLW   $0x08, Y9, Y9
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 32(CX)
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y10, Y10
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 32(CX)
 	VPSLLW   $0x08, Y10, Y10
 	VPOR     Y10, Y8, Y8
 	VMOVDQU  Y8, 32(AX)
@@ -2749,65 +4442,78 @@ TEXT ·takePairedWideAVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTW 2(DI), Y1
 	VPBROADCASTW 4(DI), Y2
 	VPBROADCASTW 6(DI), Y3
-	VPCMPEQW     Y4, Y4, Y4
-	VPSRLW       $0x08, Y4, Y4
-	VMOVQ        8(DI), X5
-	VMOVQ        16(DI), X6
+	VPCMPEQW     Y5, Y5, Y5
+	VPSRLW       $0x08, Y5, Y5
+	VMOVQ        8(DI), X6
+	VMOVQ        16(DI), X7
+	VPBROADCASTW 24(DI), Y4
 
 loop:
 	TESTQ    SI, SI
 	JE       end
-	VMOVDQU  (BX), Y7
-	VPAND    Y1, Y7, Y8
-	VPSRLW   X5, Y8, Y8
-	VPSUBUSW Y0, Y8, Y8
-	VPSRLW   X6, Y7, Y9
-	VPAND    Y3, Y9, Y9
-	VPAND    Y2, Y7, Y7
-	VPOR     Y7, Y9, Y9
-	VMOVDQU  64(BX), Y7
-	VPAND    Y1, Y7, Y10
-	VPSRLW   X5, Y10, Y10
-	VPSUBUSW Y0, Y10, Y10
-	VPSRLW   X6, Y7, Y11
-	VPAND    Y3, Y11, Y11
-	VPAND    Y2, Y7, Y7
-	VPOR     Y7, Y11, Y11
-	VPSLLW   $0x08, Y10, Y10
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, (DX)
-	VPSRLW   $0x08, Y9, Y7
-	VPANDN   Y11, Y4, Y8
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, (CX)
+	VMOVDQU  (BX), Y8
+	VPAND    Y1, Y8, Y10
+	VPSRLW   X6, Y10, Y10
+	VPSRLW   $0x0f, Y8, Y9
 	VPAND    Y4, Y9, Y9
+	VPOR     Y9, Y10, Y10
+	VPSUBUSW Y0, Y10, Y10
+	VPSRLW   X7, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y9, Y9
+	VMOVDQU  64(BX), Y8
+	VPAND    Y1, Y8, Y12
+	VPSRLW   X6, Y12, Y12
+	VPSRLW   $0x0f, Y8, Y11
+	VPAND    Y4, Y11, Y11
+	VPOR     Y11, Y12, Y12
+	VPSUBUSW Y0, Y12, Y12
+	VPSRLW   X7, Y8, Y11
+	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y11, Y11
+	VPSLLW   $0x08, Y12, Y12
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, (DX)
+	VPSRLW   $0x08, Y9, Y8
+	VPANDN   Y11, Y5, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, (CX)
+	VPAND    Y5, Y9, Y9
 	VPSLLW   $0x08, Y11, Y11
 	VPOR     Y11, Y9, Y9
 	VMOVDQU  Y9, (AX)
-	VMOVDQU  32(BX), Y7
-	VPAND    Y1, Y7, Y8
-	VPSRLW   X5, Y8, Y8
-	VPSUBUSW Y0, Y8, Y8
-	VPSRLW   X6, Y7, Y9
-	VPAND    Y3, Y9, Y9
-	VPAND    Y2, Y7, Y7
-	VPOR     Y7, Y9, Y9
-	VMOVDQU  96(BX), Y7
-	VPAND    Y1, Y7, Y10
-	VPSRLW   X5, Y10, Y10
-	VPSUBUSW Y0, Y10, Y10
-	VPSRLW   X6, Y7, Y11
-	VPAND    Y3, Y11, Y11
-	VPAND    Y2, Y7, Y7
-	VPOR     Y7, Y11, Y11
-	VPSLLW   $0x08, Y10, Y10
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 32(DX)
-	VPSRLW   $0x08, Y9, Y7
-	VPANDN   Y11, Y4, Y8
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 32(CX)
+	VMOVDQU  32(BX), Y8
+	VPAND    Y1, Y8, Y10
+	VPSRLW   X6, Y10, Y10
+	VPSRLW   $0x0f, Y8, Y9
 	VPAND    Y4, Y9, Y9
+	VPOR     Y9, Y10, Y10
+	VPSUBUSW Y0, Y10, Y10
+	VPSRLW   X7, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y9, Y9
+	VMOVDQU  96(BX), Y8
+	VPAND    Y1, Y8, Y12
+	VPSRLW   X6, Y12, Y12
+	VPSRLW   $0x0f, Y8, Y11
+	VPAND    Y4, Y11, Y11
+	VPOR     Y11, Y12, Y12
+	VPSUBUSW Y0, Y12, Y12
+	VPSRLW   X7, Y8, Y11
+	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y11, Y11
+	VPSLLW   $0x08, Y12, Y12
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, 32(DX)
+	VPSRLW   $0x08, Y9, Y8
+	VPANDN   Y11, Y5, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 32(CX)
+	VPAND    Y5, Y9, Y9
 	VPSLLW   $0x08, Y11, Y11
 	VPOR     Y11, Y9, Y9
 	VMOVDQU  Y9, 32(AX)

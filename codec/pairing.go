@@ -3,28 +3,33 @@ package codec
 import "encoding/binary"
 
 // pairing takes 16-bit units apart to paired streams by arithmetic alone: the
-// inverse of merger.mergePaired, with which it shares the layout. It needs an
-// alphabet without a list and the sign on top of the raw bits; every value
-// must be in the alphabet.
+// inverse of merger.mergePaired, with which it shares the layout. Every value
+// must be in the alphabet; the symbols of a list are left to the caller.
 type pairing struct {
-	base   uint16 // the values' alphabet: symbols are max(0, value-base)
+	base   uint16 // symbols are max(0, value-base)
 	value  uint16 // the bits of a unit that make its value, from shift on
 	shift  uint
-	mask   uint16 // the raw bits below the sign
+	minus  uint16 // 1 if the sign is the lowest bit of the value
+	mask   uint16 // the raw bits below the sign, or all
 	sign   uint16 // the sign's bit among the raw bits, up from which it is shifted down
 	up     uint
 	hasTop bool // more than 8 raw bits: the upper ones are a stream of their own
 }
 
 func newPairing(s *split) (pairing, bool) {
-	if s.kind != splitTop || s.width < 2 || s.natural || s.sign != signRaw || s.alpha.kind == alphabetList {
+	if s.kind != splitTop || s.width < 2 || s.natural || s.sign == signNone || s.raw == 0 {
 		return pairing{}, false
 	}
-	low := uint(s.raw - 1)
-	return pairing{
-		base: s.alpha.base, value: 0x7fff &^ (1<<low - 1), shift: low,
-		mask: 1<<low - 1, sign: 1 << low, up: 15 - low, hasTop: s.raw > 8,
-	}, true
+	p := pairing{base: s.alpha.base, shift: uint(s.raw - 1), up: uint(16 - s.raw), hasTop: s.raw > 8}
+	if s.sign == signRaw {
+		p.mask = 1<<p.shift - 1
+		p.sign = 1 << p.shift
+	} else {
+		p.mask = 1<<s.raw - 1
+		p.minus = 1
+	}
+	p.value = 0x7fff &^ p.mask
+	return p, true
 }
 
 // take fills the streams with whole groups of vectorLen units: symbols, the
@@ -42,7 +47,7 @@ func (p *pairing) take(symbols, low, high, units []byte) {
 // takeNarrow takes four units of the first half of a group and four of the
 // second at a time, in words of 64 bits.
 func (p *pairing) takeNarrow(symbols, low, units []byte) {
-	base, value := lanes16*uint64(p.base), lanes16*uint64(p.value)
+	base, value, minus := lanes16*uint64(p.base), lanes16*uint64(p.value), lanes16*uint64(p.minus)
 	mask, sign := lanes16*uint64(p.mask), lanes16*uint64(p.sign)
 	shift, up := p.shift&15, p.up&15
 	for len(symbols) >= vectorLen && len(low) >= vectorLen && len(units) >= 2*vectorLen {
@@ -50,7 +55,7 @@ func (p *pairing) takeNarrow(symbols, low, units []byte) {
 		for h := 0; h < vectorLen; h += 8 {
 			e := binary.LittleEndian.Uint64(u[h:])
 			o := binary.LittleEndian.Uint64(u[h+vectorLen:])
-			binary.LittleEndian.PutUint64(s[h:], subtract16(e&value>>shift, base)|subtract16(o&value>>shift, base)<<8)
+			binary.LittleEndian.PutUint64(s[h:], subtract16(e&value>>shift|e>>15&minus, base)|subtract16(o&value>>shift|o>>15&minus, base)<<8)
 			binary.LittleEndian.PutUint64(l[h:], e&mask|e>>up&sign|(o&mask|o>>up&sign)<<8)
 		}
 		symbols, low, units = symbols[vectorLen:], low[vectorLen:], units[2*vectorLen:]
@@ -59,7 +64,7 @@ func (p *pairing) takeNarrow(symbols, low, units []byte) {
 
 // takeWide is takeNarrow for more than 8 raw bits.
 func (p *pairing) takeWide(symbols, low, high, units []byte) {
-	base, value := lanes16*uint64(p.base), lanes16*uint64(p.value)
+	base, value, minus := lanes16*uint64(p.base), lanes16*uint64(p.value), lanes16*uint64(p.minus)
 	mask, sign := lanes16*uint64(p.mask), lanes16*uint64(p.sign)
 	shift, up := p.shift&15, p.up&15
 	for len(symbols) >= vectorLen && len(low) >= vectorLen && len(high) >= vectorLen && len(units) >= 2*vectorLen {
@@ -68,7 +73,7 @@ func (p *pairing) takeWide(symbols, low, high, units []byte) {
 		for h := 0; h < vectorLen; h += 8 {
 			e := binary.LittleEndian.Uint64(u[h:])
 			o := binary.LittleEndian.Uint64(u[h+vectorLen:])
-			binary.LittleEndian.PutUint64(s[h:], subtract16(e&value>>shift, base)|subtract16(o&value>>shift, base)<<8)
+			binary.LittleEndian.PutUint64(s[h:], subtract16(e&value>>shift|e>>15&minus, base)|subtract16(o&value>>shift|o>>15&minus, base)<<8)
 			e, o = e&mask|e>>up&sign, o&mask|o>>up&sign
 			binary.LittleEndian.PutUint64(l[h:], e&lowBytes|o&lowBytes<<8)
 			binary.LittleEndian.PutUint64(t[h:], e>>8&lowBytes|o&^lowBytes)
@@ -83,4 +88,17 @@ func subtract16(a, b uint64) uint64 {
 	d := (a | signBits) - b
 	kept := d & signBits
 	return d & (kept - kept>>15)
+}
+
+// takeRanked looks the symbols of whole groups of units up by their upper
+// bits.
+func takeRanked(symbols, units []byte, rank *[1 << 16]byte, shift uint) {
+	for len(symbols) >= vectorLen && len(units) >= 2*vectorLen {
+		s, u := (*[vectorLen]byte)(symbols), (*[2 * vectorLen]byte)(units)
+		for j := 0; j < vectorLen; j += 2 {
+			s[j] = rank[binary.LittleEndian.Uint16(u[j:])>>(shift&15)]
+			s[j+1] = rank[binary.LittleEndian.Uint16(u[j+vectorLen:])>>(shift&15)]
+		}
+		symbols, units = symbols[vectorLen:], units[2*vectorLen:]
+	}
 }

@@ -63,9 +63,9 @@ func (e *ransEncoder) encode(dst, src []byte, lanesLog2 uint) []byte {
 	for i := range e.state[:lanes] {
 		e.state[i] = ransLow
 	}
-	whole := len(src) &^ (lanes - 1)
-	e.putRest(src[whole:])
-	whole -= ransEncodeVector(e, src[:whole], lanes)
+	whole := len(src) &^ (maxLanes - 1)
+	e.putRest(src[whole:], lanes)
+	whole -= ransEncodeVector(e, src[:whole], lanesLog2)
 	e.putGroups(src[:whole], lanes)
 	for _, x := range e.state[:lanes] {
 		dst = binary.LittleEndian.AppendUint32(dst, x)
@@ -73,14 +73,14 @@ func (e *ransEncoder) encode(dst, src []byte, lanesLog2 uint) []byte {
 	return append(dst, e.words[e.pos:]...)
 }
 
-// putRest encodes the symbols after the last whole group of lanes.
-func (e *ransEncoder) putRest(src []byte) {
+// putRest encodes the symbols after the last maxLanes.
+func (e *ransEncoder) putRest(src []byte, lanes int) {
 	if len(src) == 0 {
 		return
 	}
 	p := unsafe.Pointer(&e.words[e.pos-2])
 	for i := len(src) - 1; i >= 0; i-- {
-		x := &e.state[i&(maxLanes-1)]
+		x := &e.state[i&(lanes-1)&(maxLanes-1)]
 		*x, p = ransPut(&e.symbols[src[i]], *x, p)
 	}
 	e.moveTo(p)

@@ -15,9 +15,6 @@ type ransVectorTable struct {
 	exact   bool // the division is, for every state and frequency
 }
 
-// vectorSymbols is how many bytes one instruction looks up, from two vectors.
-const vectorSymbols = 2 * vectorLen
-
 func (t *ransVectorTable) init(f frequencies) {
 	t.symbols, t.exact = len(f), true
 	start := uint64(0)

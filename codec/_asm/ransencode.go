@@ -1,10 +1,28 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
+
+// group is how many symbols the encoders take at a time, for any number of
+// lanes.
+const group = 64
+
+// encodeRANS makes the encoders for 16, 32 and 64 lanes.
+func encodeRANS() {
+	c, give := newEncodeConstants(), giveWords()
+	for _, lanes := range [...]int{16, 32, 64} {
+		avx2 := fmt.Sprintf("ransEncode%dAVX2", lanes)
+		vbmi := fmt.Sprintf("ransEncode%dVBMI", lanes)
+		ransEncodeAVX2(avx2, avx2+" encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.", lanes, c, give)
+		ransEncodeVBMI(vbmi, vbmi+" is "+avx2+" with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.", lanes, 2)
+		ransEncodeVBMI(vbmi+"256", vbmi+"256 is "+vbmi+" for up to 256 symbols.", lanes, 4)
+	}
+}
 
 // encodeArgs are the registers that both rANS encoders take their arguments
 // in: src is moved to the last group, and words to where the next word ends.
@@ -26,7 +44,7 @@ func encodeStart(name, table, doc string) encodeArgs {
 	last := GP64()
 	MOVQ(a.groups, last)
 	SHLQ(Imm(6), last)
-	LEAQ(Mem{Base: a.src, Index: last, Scale: 1, Disp: -lanes}, a.src)
+	LEAQ(Mem{Base: a.src, Index: last, Scale: 1, Disp: -group}, a.src)
 	return a
 }
 
@@ -57,6 +75,13 @@ func dwords32(name string, v uint32) Mem {
 // what else the AVX2 encoder needs.
 type encodeConstants struct{ complement, bias, shift, word, sixteen Mem }
 
+func newEncodeConstants() encodeConstants {
+	return encodeConstants{
+		complement: dwords32("ransComplement", 0xfff00000), bias: dwords32("ransBias", 0x1fff),
+		shift: dwords32("ransShift", 15), word: dwords32("ransWord", 0xffff), sixteen: dwords32("ransSixteen", 16),
+	}
+}
+
 // giveWords[mask] shuffles the words of the lanes in mask to the top of a
 // vector of eight.
 func giveWords() Mem {
@@ -81,26 +106,23 @@ func giveWords() Mem {
 	return m
 }
 
-func ransEncodeAVX2() {
-	a := encodeStart("ransEncodeAVX2", "*[256]uint64",
-		"ransEncodeAVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.")
-	c := encodeConstants{
-		complement: dwords32("ransComplement", 0xfff00000), bias: dwords32("ransBias", 0x1fff),
-		shift: dwords32("ransShift", 15), word: dwords32("ransWord", 0xffff), sixteen: dwords32("ransSixteen", 16),
-	}
+// ransEncodeAVX2 encodes with that many lanes: a group takes them on once or
+// several times.
+func ransEncodeAVX2(name, doc string, lanes int, c encodeConstants, giveWords Mem) {
+	a := encodeStart(name, "*[256]uint64", doc)
 	give := GP64()
-	LEAQ(giveWords(), give)
-	x := [8]VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7}
+	LEAQ(giveWords, give)
+	x := []VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7}[:lanes/8]
 	for i := range x {
 		VMOVDQU(Mem{Base: a.state, Disp: 32 * i}, x[i])
 	}
 	Label("loop")
 	TESTQ(a.groups, a.groups)
 	JE(LabelRef("end"))
-	for i := len(x) - 1; i >= 0; i-- {
-		a.encodeVectorAVX2(x[i], 8*i, give, c)
+	for i := group/8 - 1; i >= 0; i-- {
+		a.encodeVectorAVX2(x[i%len(x)], 8*i, give, c)
 	}
-	SUBQ(Imm(lanes), a.src)
+	SUBQ(Imm(group), a.src)
 	DECQ(a.groups)
 	JMP(LabelRef("loop"))
 	Label("end")
@@ -201,14 +223,14 @@ func bytes64(name string, at func(i int) byte) Mem {
 // ransEncodeVBMI has lane 16i+15-e in place e of vector i, so that compressing
 // puts the words in the order of the stream, once reversed.
 // vectors is how many hold a byte of every symbol: two or four.
-func ransEncodeVBMI(name, doc string, vectors int) {
+func ransEncodeVBMI(name, doc string, lanes, vectors int) {
 	a := encodeStart(name, "*[8][256]byte", doc)
 	order, wordOrder, laneOrder := ZMM(), ZMM(), ZMM()
 	VMOVDQU64(encodeOrder, order)
 	VMOVDQU64(encodeWords, wordOrder)
 	VMOVDQU64(encodeLanes, laneOrder)
 
-	var x [4]VecVirtual
+	x := make([]VecVirtual, lanes/16)
 	for i := range x {
 		x[i] = ZMM()
 		VPERMD(Mem{Base: a.state, Disp: 64 * i}, laneOrder, x[i])
@@ -236,20 +258,20 @@ func ransEncodeVBMI(name, doc string, vectors int) {
 	reciprocal := a.lookup(symbols, 0, vectors, upper)
 	fields := a.lookup(symbols, 4, vectors, upper)
 	for i := 3; i >= 0; i-- {
-		r, f := reciprocal[i], fields[i]
+		r, f, x := reciprocal[i], fields[i], x[i%len(x)]
 		need, mask, q, p := K(), GP64(), ZMM(), ZMM()
 		VPANDD(complement, f, q)
 		VPSUBD(q, zero, q)
-		VPCMPUD(Imm(5), q, x[i], need) // x >= q
+		VPCMPUD(Imm(5), q, x, need) // x >= q
 		KMOVW(need, mask.As32())
-		VPCOMPRESSD_Z(x[i], need, q)
+		VPCOMPRESSD_Z(x, need, q)
 		VPERMW(q, wordOrder, q)
 		VMOVDQU64(q.AsY(), Mem{Base: a.words, Disp: -32})
 		a.took(mask)
-		VPSRLD(Imm(16), x[i], need, x[i])
+		VPSRLD(Imm(16), x, need, x)
 
-		VPMULUDQ(r, x[i], q)
-		VPSRLQ(Imm(32), x[i], p)
+		VPMULUDQ(r, x, q)
+		VPSRLQ(Imm(32), x, p)
 		VPSRLQ(Imm(32), r, r)
 		VPMULUDQ(r, p, p)
 		VPSRLQ(Imm(32), q, q)
@@ -260,10 +282,10 @@ func ransEncodeVBMI(name, doc string, vectors int) {
 		VPMULLD(p, q, q)
 		VPSRLD(Imm(4), f, p)
 		VPANDD(bias, p, p)
-		VPADDD(p, x[i], x[i])
-		VPADDD(q, x[i], x[i])
+		VPADDD(p, x, x)
+		VPADDD(q, x, x)
 	}
-	SUBQ(Imm(lanes), a.src)
+	SUBQ(Imm(group), a.src)
 	DECQ(a.groups)
 	JMP(LabelRef("loop"))
 	Label("end")

@@ -6,8 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// takeAVX2 takes 16-bit units apart to paired symbols and raw bits, with the
-// sign on top of them: the inverse of mergeAVX2. wide is with more than eight
+// takeAVX2 takes 16-bit units apart to paired symbols and raw bits: see pairing
+// in package codec. wide is with more than eight
 // raw bits, the upper of which go to high.
 func takeAVX2(name, doc string, wide bool) {
 	high := ""
@@ -26,7 +26,7 @@ func takeAVX2(name, doc string, wide bool) {
 	groups := Load(Param("groups"), GP64())
 	p := Load(Param("p"), GP64())
 
-	base, value, mask, sign, lowBytes := YMM(), YMM(), YMM(), YMM(), YMM()
+	base, value, mask, sign, minus, lowBytes := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
 	VPBROADCASTW(Mem{Base: p, Disp: 0}, base)
 	VPBROADCASTW(Mem{Base: p, Disp: 2}, value)
 	VPBROADCASTW(Mem{Base: p, Disp: 4}, mask)
@@ -36,6 +36,7 @@ func takeAVX2(name, doc string, wide bool) {
 	shift, up := XMM(), XMM()
 	VMOVQ(Mem{Base: p, Disp: 8}, shift)
 	VMOVQ(Mem{Base: p, Disp: 16}, up)
+	VPBROADCASTW(Mem{Base: p, Disp: 24}, minus)
 
 	Label("loop")
 	TESTQ(groups, groups)
@@ -43,11 +44,14 @@ func takeAVX2(name, doc string, wide bool) {
 	for h := 0; h < 64; h += 32 {
 		var v, r [2]VecVirtual
 		for odd := range 2 {
-			u := YMM()
+			u, m := YMM(), YMM()
 			v[odd], r[odd] = YMM(), YMM()
 			VMOVDQU(Mem{Base: src, Disp: h + 64*odd}, u)
 			VPAND(value, u, v[odd])
 			VPSRLW(shift, v[odd], v[odd])
+			VPSRLW(Imm(15), u, m)
+			VPAND(minus, m, m)
+			VPOR(m, v[odd], v[odd])
 			VPSUBUSW(base, v[odd], v[odd])
 			VPSRLW(up, u, r[odd])
 			VPAND(sign, r[odd], r[odd])
