@@ -123,8 +123,8 @@ func (h *histogram) take(tables [][1 << 16]uint32, top int) {
 	}
 }
 
-// countBytes counts the symbols of a stream: how often each byte occurs.
-func countBytes(b []byte) []uint32 {
+// countBytes adds to counts how often each byte occurs.
+func countBytes(counts *[256]uint32, b []byte) {
 	var t [4][256]uint32
 	for ; len(b) >= 8; b = b[8:] {
 		v := binary.LittleEndian.Uint64(b)
@@ -140,9 +140,7 @@ func countBytes(b []byte) []uint32 {
 	for _, v := range b {
 		t[0][v]++
 	}
-	counts := make([]uint32, 256)
 	for i := range counts {
-		counts[i] = t[0][i] + t[1][i] + t[2][i] + t[3][i]
+		counts[i] += t[0][i] + t[1][i] + t[2][i] + t[3][i]
 	}
-	return counts
 }

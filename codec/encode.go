@@ -140,7 +140,8 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
 		return
 	}
-	v := e.count.count(data, 2).fold(s.sign, s.raw)
+	h := e.count.count(data, 2)
+	v := h.fold(s.sign, s.raw)
 	a, ok := newAlphabet(v.present(), 1<<s.valueBits())
 	if !ok {
 		e.encodeRun(storedModel(), data, e.blockLen)
@@ -150,11 +151,8 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 	m := newModel(s)
 	perBlock := min(len(data), e.blockLen) / 2
 	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock)
-	var mantissas [1 << bf16Mantissa]uint32
-	for i := 0; i < len(data); i += 2 {
-		mantissas[data[i]&(1<<bf16Mantissa-1)]++
-	}
-	chooseSymbolCoder(&m.streams[1], mantissas[:], perBlock)
+	mantissas := h.mantissas(bf16Mantissa)
+	chooseSymbolCoder(&m.streams[1], mantissas, perBlock)
 	e.encodeRun(m, data, e.blockLen)
 }
 

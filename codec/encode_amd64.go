@@ -84,3 +84,29 @@ func takePairedVector(p *pairing, symbols, low, high, units []byte) int {
 	takePairedWideAVX2(&symbols[0], &low[0], &high[0], &units[0], groups, &params)
 	return n
 }
+
+// gatherGroup is how many elements of four bytes the kernels gather from at a
+// time.
+const gatherGroup = 32
+
+// gatherPlaneVector takes the first byte of every four of src, and gives their
+// number.
+func gatherPlaneVector(dst, src []byte) int {
+	groups := min(len(dst), len(src)/4) / gatherGroup
+	if groups == 0 || backend(current.Load()) == backendGo {
+		return 0
+	}
+	gatherPlane4AVX2(&dst[0], &src[0], groups)
+	return groups * gatherGroup
+}
+
+// gatherUnitsVector takes the upper two bytes of every four of src, and gives
+// the number of units.
+func gatherUnitsVector(dst, src []byte) int {
+	groups := min(len(dst)/2, len(src)/4) / gatherGroup
+	if groups == 0 || backend(current.Load()) == backendGo {
+		return 0
+	}
+	gatherUnits4AVX2(&dst[0], &src[0], groups)
+	return groups * gatherGroup
+}

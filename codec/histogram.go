@@ -66,6 +66,16 @@ func (h *histogram) fold(sign signPlace, raw int) values {
 	return v.absorbLow()
 }
 
+// mantissas counts the lowest bits of the units.
+func (h *histogram) mantissas(bits int) []uint32 {
+	counts := make([]uint32, 1<<bits)
+	counts[0] = h.zero[0] + h.zero[1]
+	for i, c := range h.counts {
+		counts[(h.lo+i>>1)&(1<<bits-1)] += c
+	}
+	return counts
+}
+
 // coarser counts by the values of a split with one raw bit more than that of
 // v: what fold gives for it, from fewer counts.
 func (v values) coarser(sign signPlace) values {

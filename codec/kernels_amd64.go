@@ -74,6 +74,16 @@ func takePairedAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint6
 //go:noescape
 func takePairedWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
 
+// gatherPlane4AVX2 takes the first byte of every four, in groups of 32.
+//
+//go:noescape
+func gatherPlane4AVX2(dst *byte, src *byte, groups int)
+
+// gatherUnits4AVX2 takes the upper two bytes of every four, in groups of 32.
+//
+//go:noescape
+func gatherUnits4AVX2(dst *byte, src *byte, groups int)
+
 // unpack1AVX2 unpacks groups of 512 symbols of 1 bits.
 //
 //go:noescape

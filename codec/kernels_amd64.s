@@ -4528,6 +4528,80 @@ end:
 	VZEROUPPER
 	RET
 
+// func gatherPlane4AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·gatherPlane4AVX2(SB), NOSPLIT, $0-24
+	MOVQ     dst+0(FP), AX
+	MOVQ     src+8(FP), CX
+	MOVQ     groups+16(FP), DX
+	VPCMPEQD Y0, Y0, Y0
+	VPSRLD   $0x18, Y0, Y0
+	VMOVDQU  gatherOrder<>+0(SB), Y1
+
+loop:
+	TESTQ     DX, DX
+	JE        end
+	VPAND     (CX), Y0, Y2
+	VPAND     32(CX), Y0, Y3
+	VPAND     64(CX), Y0, Y4
+	VPAND     96(CX), Y0, Y5
+	VPACKUSDW Y3, Y2, Y2
+	VPACKUSDW Y5, Y4, Y4
+	VPACKUSWB Y4, Y2, Y2
+	VPERMD    Y2, Y1, Y2
+	VMOVDQU   Y2, (AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x20, AX
+	DECQ      DX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA gatherOrder<>+0(SB)/4, $0x00000000
+DATA gatherOrder<>+4(SB)/4, $0x00000004
+DATA gatherOrder<>+8(SB)/4, $0x00000001
+DATA gatherOrder<>+12(SB)/4, $0x00000005
+DATA gatherOrder<>+16(SB)/4, $0x00000002
+DATA gatherOrder<>+20(SB)/4, $0x00000006
+DATA gatherOrder<>+24(SB)/4, $0x00000003
+DATA gatherOrder<>+28(SB)/4, $0x00000007
+GLOBL gatherOrder<>(SB), RODATA|NOPTR, $32
+
+// func gatherUnits4AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·gatherUnits4AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ     DX, DX
+	JE        end
+	VMOVDQU   (CX), Y0
+	VMOVDQU   32(CX), Y1
+	VPSRLD    $0x10, Y0, Y0
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   64(CX), Y0
+	VMOVDQU   96(CX), Y1
+	VPSRLD    $0x10, Y0, Y0
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
 // func unpack1AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·unpack1AVX2(SB), NOSPLIT, $0-24

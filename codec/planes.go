@@ -11,6 +11,8 @@ func gatherPlane(dst, src []byte, width int) {
 			gather2((*[8]byte)(dst), (*[16]byte)(src))
 		}
 	case 4:
+		done := gatherPlaneVector(dst, src)
+		dst, src = dst[done:], src[4*done:]
 		for ; len(dst) >= 8 && len(src) >= 32; dst, src = dst[8:], src[32:] {
 			gather4((*[8]byte)(dst), (*[32]byte)(src))
 		}
@@ -43,9 +45,12 @@ func gather4(dst *[8]byte, src *[32]byte) {
 // gatherUnits takes the upper 16 bits of every element of src.
 func gatherUnits(dst, src []byte, width int) {
 	if width == 4 {
-		for ; len(dst) >= 4; dst, src = dst[4:], src[8:] {
-			v := binary.LittleEndian.Uint64(src)
-			binary.LittleEndian.PutUint32(dst, uint32(v>>16&0xffff|v>>48<<16))
+		done := gatherUnitsVector(dst, src)
+		dst, src = dst[2*done:], src[4*done:]
+		for ; len(dst) >= 8 && len(src) >= 16; dst, src = dst[8:], src[16:] {
+			v, w := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:])
+			v, w = v>>16&0xffff|v>>48<<16, w>>16&0xffff|w>>48<<16
+			binary.LittleEndian.PutUint64(dst, v|w<<32)
 		}
 	}
 	for i := 0; i+1 < len(dst); i += 2 {

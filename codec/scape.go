@@ -87,7 +87,7 @@ func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
 // are looked at, as those of a widened float are all zero.
 func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 	bits := 0.0
-	var streams [][]byte
+	var counts [][256]uint32
 	for k := 1; k < len(m.streams); k++ {
 		s := &m.streams[k]
 		if s.bits < 8 {
@@ -95,12 +95,27 @@ func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 			bits += float64(s.bits * m.split.elements(len(data)))
 			continue
 		}
-		if streams == nil {
-			streams = e.apart.take(&m.split, data)
+		if counts == nil {
+			counts = e.countStreams(m, data)
 		}
-		bits += chooseSymbolCoder(s, countBytes(streams[k]), perBlock)
+		bits += chooseSymbolCoder(s, counts[k][:], perBlock)
 	}
 	return bits
+}
+
+// countStreams counts the symbols of the streams of whole bytes, a block at a
+// time so that they stay in the cache.
+func (e *Encoder) countStreams(m *model, data []byte) [][256]uint32 {
+	counts := make([][256]uint32, len(m.streams))
+	for _, n := range blockLens(len(data), e.blockLen, m.split.width) {
+		for k, symbols := range e.apart.take(&m.split, data[:n]) {
+			if m.streams[k].bits == 8 && (k > 0 || m.split.kind != splitTop) {
+				countBytes(&counts[k], symbols)
+			}
+		}
+		data = data[n:]
+	}
+	return counts
 }
 
 // encodePlanes codes integers and bytes: every byte plane by rANS, or by zstd
@@ -111,9 +126,9 @@ func (e *Encoder) encodePlanes(data []byte, elem Elem) {
 
 func (e *Encoder) planeModel(data []byte, elem Elem) *model {
 	m := newModel(planesOf(elem))
-	streams := e.apart.take(&m.split, data)
+	counts := e.countStreams(m, data)
 	for k := range m.streams {
-		chooseSymbolCoder(&m.streams[k], countBytes(streams[k]), min(len(data), e.blockLen)/int(elem.Width))
+		chooseSymbolCoder(&m.streams[k], counts[k][:], min(len(data), e.blockLen)/int(elem.Width))
 	}
 	return m
 }

@@ -20,3 +20,7 @@ func ransEncodeVector(*ransEncoder, []byte, uint) int { return 0 }
 func takePairedVector(p *pairing, symbols, low, high, units []byte) int { return 0 }
 
 func packVector(dst, src []byte, k int) int { return 0 }
+
+func gatherPlaneVector(dst, src []byte) int { return 0 }
+
+func gatherUnitsVector(dst, src []byte) int { return 0 }

@@ -18,6 +18,8 @@ func main() {
 	mergeAVX2()
 	takeAVX2("takePairedAVX2", "takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.", false)
 	takeAVX2("takePairedWideAVX2", "takePairedWideAVX2 is takePairedAVX2 for more than 8 raw bits.", true)
+	gatherPlaneAVX2()
+	gatherUnitsAVX2()
 	for k := 1; k <= 7; k++ {
 		unpackAVX2(k)
 		packAVX2(k)
