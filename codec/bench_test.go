@@ -110,6 +110,35 @@ func benchmarkEncode(b *testing.B, backend string, m Method, data []byte, elem E
 	}
 }
 
+// BenchmarkEncodeTensors codes a chunk of many small tensors, each of a scale
+// of its own.
+func BenchmarkEncodeTensors(b *testing.B) {
+	data := gaussianBF16(4 << 20)
+	for _, size := range []int{4 << 10, 32 << 10, 256 << 10} {
+		scaled := make([]byte, len(data))
+		var cuts []int
+		for at := 0; at < len(data); at += 2 {
+			scale := uint16(at/size*7%5) << bf16Mantissa
+			binary.LittleEndian.PutUint16(scaled[at:], binary.LittleEndian.Uint16(data[at:])-scale)
+			if at%size == 0 && at > 0 {
+				cuts = append(cuts, at)
+			}
+		}
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			e := NewEncoder(Scape, 0)
+			b.SetBytes(int64(len(data)))
+			var enc Encoded
+			var err error
+			for b.Loop() {
+				if enc, err = e.Encode(scaled, BF16, cuts); err != nil {
+					b.Fatal(err)
+				}
+			}
+			reportRatio(b, data, enc)
+		})
+	}
+}
+
 // BenchmarkBlockLen shows what the length of a block costs and gains: the
 // ratio of a chunk, and the time until one block of it is decoded.
 func BenchmarkBlockLen(b *testing.B) {
