@@ -32,10 +32,11 @@ const chunkAlign = 4 << 10
 // field but Method is its default.
 type PackOptions struct {
 	Method    codec.Method
-	ChunkLen  int  // original bytes of a chunk, a multiple of 4 KiB up to codec.MaxChunkLen; DefaultChunkLen
-	BlockLen  int  // original bytes of a block; the codec's default
-	Jobs      int  // goroutines that encode, each with its own memory; GOMAXPROCS
-	Overwrite bool // replace dst if it exists
+	Level     codec.Level // of the method scape, and so of auto
+	ChunkLen  int         // original bytes of a chunk, a multiple of 4 KiB up to codec.MaxChunkLen; DefaultChunkLen
+	BlockLen  int         // original bytes of a block; the codec's default
+	Jobs      int         // goroutines that encode, each with its own memory; GOMAXPROCS
+	Overwrite bool        // replace dst if it exists
 
 	// Progress is told after every chunk how much is done. Each byte of the
 	// original counts twice: once encoded, once verified. It is called by one
@@ -230,6 +231,7 @@ func (w *writer) write(ctx context.Context) error {
 // newEncoder gives a worker that reads and encodes chunks.
 func (w *writer) newEncoder() func(context.Context, int) (*encoded, error) {
 	enc := codec.NewEncoder(w.opt.Method, w.opt.BlockLen)
+	enc.SetLevel(w.opt.Level)
 	return func(_ context.Context, i int) (*encoded, error) {
 		e := w.buffers.Get().(*encoded)
 		return e, w.encode(enc, w.spans[i], e)
@@ -244,7 +246,7 @@ func (w *writer) encode(enc *codec.Encoder, s Span, e *encoded) error {
 		return err
 	}
 	e.sum = sha256.Sum256(e.data)
-	c, err := enc.Encode(e.data, s.Elem, s.Cuts)
+	c, err := enc.Encode(e.data, s.Elem, s.Parts)
 	if err != nil {
 		return fmt.Errorf("chunk at %d: %w", s.Off, err)
 	}

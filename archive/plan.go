@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"slices"
+
 	"github.com/scapefs/scapefs/codec"
 	"github.com/scapefs/scapefs/index"
 	"github.com/scapefs/scapefs/safetensors"
@@ -14,8 +16,8 @@ type Span struct {
 	Off   int64 // in the file
 	Len   int   // bytes
 	Elem  codec.Elem
-	DType uint8 // its number in the index
-	Cuts  []int // where in the chunk tensors begin, but for one at 0
+	DType uint8        // its number in the index
+	Parts []codec.Part // the tensors in it
 }
 
 // Plan cuts a file of size bytes into chunks of at most chunkLen bytes, a
@@ -50,10 +52,24 @@ func (p *planner) tensor(t safetensors.Tensor) {
 	switch {
 	case n <= 0:
 	case n >= min(largeTensor, p.chunkLen):
+		first := len(p.spans)
 		p.cut(t.End, t.DType)
+		for i := first; i < len(p.spans); i++ {
+			p.spans[i].Parts = []codec.Part{partOf(t, 0, p.spans[i].Off)}
+		}
 	default:
-		p.share(int(n), t.DType)
+		p.share(int(n), t)
 	}
+}
+
+// partOf describes the part of t that begins at offset off of a chunk and at
+// offset at of the file.
+func partOf(t safetensors.Tensor, off int, at int64) codec.Part {
+	shape := t.Shape
+	if t.DType == "C64" {
+		shape = append(slices.Clone(shape), 2)
+	}
+	return codec.Part{Off: off, Shape: shape, Skip: (at - t.Begin) / int64(elemOf(t.DType).Width)}
 }
 
 // cut covers the file up to end by chunks that share with nothing, of about
@@ -72,17 +88,18 @@ func (p *planner) cut(end int64, d safetensors.DType) {
 
 // share adds a small tensor to the last chunk if that one is of its dtype and
 // has the room, else begins a chunk with it.
-func (p *planner) share(n int, d safetensors.DType) {
+func (p *planner) share(n int, t safetensors.Tensor) {
 	if p.sharing {
 		last := &p.spans[len(p.spans)-1]
-		if last.DType == index.DTypeCode(string(d)) && int64(last.Len+n) <= p.chunkLen {
-			last.Cuts = append(last.Cuts, last.Len)
+		if last.DType == index.DTypeCode(string(t.DType)) && int64(last.Len+n) <= p.chunkLen {
+			last.Parts = append(last.Parts, partOf(t, last.Len, t.Begin))
 			last.Len += n
 			p.end += int64(n)
 			return
 		}
 	}
-	p.add(n, d)
+	p.add(n, t.DType)
+	p.spans[len(p.spans)-1].Parts = []codec.Part{partOf(t, 0, t.Begin)}
 	p.sharing = true
 }
 

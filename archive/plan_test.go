@@ -20,7 +20,7 @@ func randomHeader(rng *rand.Rand) (*safetensors.Header, int64) {
 	end := hdr.DataStart
 	for range rng.IntN(60) {
 		n := 16 * []int64{0, 1, rng.Int64N(100), rng.Int64N(10_000), rng.Int64N(400_000)}[rng.IntN(5)]
-		hdr.Tensors = append(hdr.Tensors, safetensors.Tensor{DType: dtypes[rng.IntN(len(dtypes))], Begin: end, End: end + n})
+		hdr.Tensors = append(hdr.Tensors, safetensors.Tensor{DType: dtypes[rng.IntN(len(dtypes))], Shape: []int64{n}, Begin: end, End: end + n})
 		end += n
 	}
 	return hdr, end + rng.Int64N(2)*rng.Int64N(100)
@@ -57,12 +57,9 @@ func checkCover(t *testing.T, spans []Span, size int64, chunkLen int) {
 		if s.Off != end || s.Len < 1 || s.Len > chunkLen {
 			t.Errorf("chunk [%d, +%d) after %d, chunks up to %d", s.Off, s.Len, end, chunkLen)
 		}
-		if !slices.IsSorted(s.Cuts) {
-			t.Errorf("cuts %v", s.Cuts)
-		}
-		for _, c := range s.Cuts {
-			if c <= 0 || c >= s.Len || c%int(s.Elem.Width) != 0 {
-				t.Errorf("cut at %d of %d bytes, elements of %d", c, s.Len, s.Elem.Width)
+		for i, p := range s.Parts {
+			if p.Off >= s.Len || p.Off%int(s.Elem.Width) != 0 || (i == 0) != (p.Off == 0) || i > 0 && p.Off <= s.Parts[i-1].Off {
+				t.Errorf("part %d at %d of %d bytes, elements of %d", i, p.Off, s.Len, s.Elem.Width)
 			}
 		}
 		end += int64(s.Len)
@@ -72,9 +69,9 @@ func checkCover(t *testing.T, spans []Span, size int64, chunkLen int) {
 	}
 }
 
-// checkTensor: every chunk with bytes of x is of its dtype; if x is large, of
-// nothing else, and they are even; if x is small, there is one, and it knows
-// where x begins.
+// checkTensor: every chunk with bytes of x is of its dtype, and knows which
+// part of x it has; if x is large, it has nothing else, and they are even; if x
+// is small, there is one.
 func checkTensor(t *testing.T, spans []Span, x safetensors.Tensor, chunkLen int64) {
 	t.Helper()
 	large := x.End-x.Begin >= min(largeTensor, chunkLen)
@@ -89,12 +86,16 @@ func checkTensor(t *testing.T, spans []Span, x safetensors.Tensor, chunkLen int6
 			t.Errorf("%v chunk of dtype %d at %d in a %s tensor", s.Elem, s.DType, s.Off, x.DType)
 		}
 		inside := s.Off >= x.Begin && end <= x.End
-		if large && (!inside || s.Cuts != nil) {
-			t.Errorf("chunk [%d, %d), cuts %v, in a large tensor [%d, %d)", s.Off, end, s.Cuts, x.Begin, x.End)
+		off := max(x.Begin-s.Off, 0)
+		part := slices.IndexFunc(s.Parts, func(p codec.Part) bool { return int64(p.Off) == off })
+		if part < 0 || s.Parts[part].Skip != (s.Off+off-x.Begin)/int64(s.Elem.Width) || !slices.Equal(s.Parts[part].Shape, partOf(x, 0, 0).Shape) {
+			t.Fatalf("chunk [%d, %d), parts %v, with a tensor [%d, %d)", s.Off, end, s.Parts, x.Begin, x.End)
 		}
-		begins := x.Begin == s.Off || slices.Contains(s.Cuts, int(x.Begin-s.Off))
-		if !large && (x.Begin < s.Off || x.End > end || !begins) {
-			t.Errorf("chunk [%d, %d), cuts %v, with a small tensor [%d, %d)", s.Off, end, s.Cuts, x.Begin, x.End)
+		if large && (!inside || len(s.Parts) != 1) {
+			t.Errorf("chunk [%d, %d), parts %v, in a large tensor [%d, %d)", s.Off, end, s.Parts, x.Begin, x.End)
+		}
+		if !large && (x.Begin < s.Off || x.End > end) {
+			t.Errorf("chunk [%d, %d), parts %v, with a small tensor [%d, %d)", s.Off, end, s.Parts, x.Begin, x.End)
 		}
 	}
 	if large {
@@ -137,12 +138,23 @@ func TestPlanIsEven(t *testing.T) {
 	}
 }
 
+// planned is a Span with the offsets of its parts alone.
+type planned struct {
+	off   int64
+	n     int
+	elem  codec.Elem
+	dtype uint8
+	parts []int
+}
+
 func TestPlan(t *testing.T) {
-	plain := func(off int64, n int) Span { return Span{off, n, codec.Bytes, 0, nil} }
-	bf16 := func(off int64, n int, cuts ...int) Span {
-		return Span{off, n, codec.BF16, index.DTypeCode("BF16"), cuts}
+	plain := func(off int64, n int) planned { return planned{off, n, codec.Bytes, 0, nil} }
+	bf16 := func(off int64, n int, cuts ...int) planned {
+		return planned{off, n, codec.BF16, index.DTypeCode("BF16"), append([]int{0}, cuts...)}
 	}
-	u16 := func(off int64, n int) Span { return Span{off, n, codec.Int16, index.DTypeCode("U16"), nil} }
+	u16 := func(off int64, n int) planned {
+		return planned{off, n, codec.Int16, index.DTypeCode("U16"), []int{0}}
+	}
 	const k, m = 4 << 10, 1 << 20
 	tensors := func(sizes ...int64) *safetensors.Header {
 		hdr := &safetensors.Header{DataStart: 100}
@@ -152,7 +164,7 @@ func TestPlan(t *testing.T) {
 			if n < 0 {
 				dtype, n = "U16", -n
 			}
-			hdr.Tensors = append(hdr.Tensors, safetensors.Tensor{DType: dtype, Begin: end, End: end + n})
+			hdr.Tensors = append(hdr.Tensors, safetensors.Tensor{DType: dtype, Shape: []int64{n / 2}, Begin: end, End: end + n})
 			end += n
 		}
 		return hdr
@@ -162,26 +174,33 @@ func TestPlan(t *testing.T) {
 		hdr      *safetensors.Header
 		size     int64
 		chunkLen int
-		want     []Span
+		want     []planned
 	}{
 		{"empty", nil, 0, k, nil},
-		{"bytes", nil, 2*k + 1, k, []Span{plain(0, k), plain(k, k), plain(2*k, 1)}},
-		{"header alone", tensors(), 100, k, []Span{plain(0, 100)}},
-		{"small share", tensors(10, 20, 0, 30), 160, k, []Span{plain(0, 100), bf16(100, 60, 10, 30)}},
-		{"dtype ends sharing", tensors(10, -20, 30), 160, k, []Span{plain(0, 100), bf16(100, 10), u16(110, 20), bf16(130, 30)}},
-		{"just fits", tensors(k-10, 10), 100 + k, k, []Span{plain(0, 100), bf16(100, k, k-10)}},
-		{"just not", tensors(k-10, 12), 102 + k, k, []Span{plain(0, 100), bf16(100, k-10), bf16(90+k, 12)}},
-		{"large alone", tensors(2, m, 2), 104 + m, 4 * m, []Span{plain(0, 100), bf16(100, 2), bf16(102, m), bf16(102+m, 2)}},
-		{"one less shares", tensors(2, m-2, 2), 102 + m, 4 * m, []Span{plain(0, 100), bf16(100, m+2, 2, m)}},
-		{"large cut", tensors(2*k + 2), 102 + 2*k, k, []Span{plain(0, 100), bf16(100, k), bf16(100+k, k), bf16(100+2*k, 2)}},
-		{"large cut evenly", tensors(9 * k), 100 + 9*k, 4 * k, []Span{plain(0, 100), bf16(100, 3*k), bf16(100+3*k, 3*k), bf16(100+6*k, 3*k)}},
-		{"about evenly", tensors(5*k + 2), 102 + 5*k, 4 * k, []Span{plain(0, 100), bf16(100, 3*k), bf16(100+3*k, 2*k+2)}},
-		{"one over", tensors(4*m + 2), 102 + 4*m, 0, []Span{plain(0, 100), bf16(100, 2*m+k), bf16(100+2*m+k, 2*m-k+2)}},
-		{"none over", tensors(4 * m), 100 + 4*m, 0, []Span{plain(0, 100), bf16(100, 4*m)}},
-		{"trailing bytes", tensors(2), 105, k, []Span{plain(0, 100), bf16(100, 2), plain(102, 3)}},
+		{"bytes", nil, 2*k + 1, k, []planned{plain(0, k), plain(k, k), plain(2*k, 1)}},
+		{"header alone", tensors(), 100, k, []planned{plain(0, 100)}},
+		{"small share", tensors(10, 20, 0, 30), 160, k, []planned{plain(0, 100), bf16(100, 60, 10, 30)}},
+		{"dtype ends sharing", tensors(10, -20, 30), 160, k, []planned{plain(0, 100), bf16(100, 10), u16(110, 20), bf16(130, 30)}},
+		{"just fits", tensors(k-10, 10), 100 + k, k, []planned{plain(0, 100), bf16(100, k, k-10)}},
+		{"just not", tensors(k-10, 12), 102 + k, k, []planned{plain(0, 100), bf16(100, k-10), bf16(90+k, 12)}},
+		{"large alone", tensors(2, m, 2), 104 + m, 4 * m, []planned{plain(0, 100), bf16(100, 2), bf16(102, m), bf16(102+m, 2)}},
+		{"one less shares", tensors(2, m-2, 2), 102 + m, 4 * m, []planned{plain(0, 100), bf16(100, m+2, 2, m)}},
+		{"large cut", tensors(2*k + 2), 102 + 2*k, k, []planned{plain(0, 100), bf16(100, k), bf16(100+k, k), bf16(100+2*k, 2)}},
+		{"large cut evenly", tensors(9 * k), 100 + 9*k, 4 * k, []planned{plain(0, 100), bf16(100, 3*k), bf16(100+3*k, 3*k), bf16(100+6*k, 3*k)}},
+		{"about evenly", tensors(5*k + 2), 102 + 5*k, 4 * k, []planned{plain(0, 100), bf16(100, 3*k), bf16(100+3*k, 2*k+2)}},
+		{"one over", tensors(4*m + 2), 102 + 4*m, 0, []planned{plain(0, 100), bf16(100, 2*m+k), bf16(100+2*m+k, 2*m-k+2)}},
+		{"none over", tensors(4 * m), 100 + 4*m, 0, []planned{plain(0, 100), bf16(100, 4*m)}},
+		{"trailing bytes", tensors(2), 105, k, []planned{plain(0, 100), bf16(100, 2), plain(102, 3)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := Plan(c.hdr, c.size, c.chunkLen)
+			var got []planned
+			for _, s := range Plan(c.hdr, c.size, c.chunkLen) {
+				var offs []int
+				for _, p := range s.Parts {
+					offs = append(offs, p.Off)
+				}
+				got = append(got, planned{s.Off, s.Len, s.Elem, s.DType, offs})
+			}
 			if d := cmp.Diff(fmt.Sprint(c.want), fmt.Sprint(got)); d != "" {
 				t.Error(d)
 			}

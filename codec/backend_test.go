@@ -76,9 +76,9 @@ func decodeByModel(t *testing.T, s split, data []byte) {
 	if len(m.streams) > 1 && m.streams[1].bits < 8 {
 		m.streams[1].coder = coderBits
 	}
-	coded := guarded(t, e.appendBlock(nil, m, data))
+	coded := guarded(t, e.appendBlock(nil, m, data, 0))
 	dst := guarded(t, make([]byte, len(data)))
-	if err := NewDecoder().decode(m, dst, coded); err != nil || !bytes.Equal(dst, data) {
+	if err := NewDecoder().decode(m, dst, coded, 0); err != nil || !bytes.Equal(dst, data) {
 		t.Fatalf("%d raw bits, alphabet %d: %v, equal %v", s.raw, a.kind, err, bytes.Equal(dst, data))
 	}
 }
@@ -115,7 +115,7 @@ func TestKernelsOnDamage(t *testing.T) {
 				payload[(i*7919+k*104729)%len(payload)] ^= byte(1 + i)
 			}
 			dst := guarded(t, make([]byte, len(data)))
-			err := NewDecoder().decode(c.models[0], dst, guarded(t, payload))
+			err := NewDecoder().decode(c.models[0], dst, guarded(t, payload), 0)
 			got := fmt.Sprint(err, bytes.Equal(dst, data))
 			if before, ok := results[i]; ok && before != got {
 				t.Fatalf("damage %d: %s, another backend says %s", i, got, before)

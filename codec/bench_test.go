@@ -116,12 +116,12 @@ func BenchmarkEncodeTensors(b *testing.B) {
 	data := gaussianBF16(4 << 20)
 	for _, size := range []int{4 << 10, 32 << 10, 256 << 10} {
 		scaled := make([]byte, len(data))
-		var cuts []int
+		var parts []Part
 		for at := 0; at < len(data); at += 2 {
 			scale := uint16(at/size*7%5) << bf16Mantissa
 			binary.LittleEndian.PutUint16(scaled[at:], binary.LittleEndian.Uint16(data[at:])-scale)
 			if at%size == 0 && at > 0 {
-				cuts = append(cuts, at)
+				parts = append(parts, Part{Off: at})
 			}
 		}
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -130,7 +130,7 @@ func BenchmarkEncodeTensors(b *testing.B) {
 			var enc Encoded
 			var err error
 			for b.Loop() {
-				if enc, err = e.Encode(scaled, BF16, cuts); err != nil {
+				if enc, err = e.Encode(scaled, BF16, parts); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -15,6 +15,15 @@ var testElems = map[string]Elem{
 	"f32": F32, "f64": F64, "e4m3": F8E4M3, "e5m2": F8E5M2,
 }
 
+// partsAt gives parts of no known shape that begin at offs.
+func partsAt(offs ...int) []Part {
+	parts := make([]Part, len(offs))
+	for i, off := range offs {
+		parts[i].Off = off
+	}
+	return parts
+}
+
 // testData gives data of n bytes for each shape of content that a codec may
 // treat in a way of its own.
 func testData(n int) map[string][]byte {
@@ -109,7 +118,7 @@ func TestRoundTrip(t *testing.T) {
 func roundTrip(t *testing.T, e *Encoder, data []byte, elem Elem, what string) {
 	t.Helper()
 	n := len(data)
-	enc, err := e.Encode(data, elem, []int{n / 16 * 8, n / 8 * 7})
+	enc, err := e.Encode(data, elem, partsAt(n/16*8, n/8*7))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,14 +152,14 @@ func TestRoundTripLengths(t *testing.T) {
 func TestEncodeIsDeterministic(t *testing.T) {
 	for name, data := range testData(300 << 10) {
 		used := NewEncoder(Auto, 0)
-		if _, err := used.Encode(gaussianBF16(1<<20), F16, []int{4096}); err != nil {
+		if _, err := used.Encode(gaussianBF16(1<<20), F16, partsAt(4096)); err != nil {
 			t.Fatal(err)
 		}
-		a, err := used.Encode(data, BF16, []int{100, 9000, 70000})
+		a, err := used.Encode(data, BF16, partsAt(100, 9000, 70000))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := NewEncoder(Auto, 0).Encode(data, BF16, []int{100, 9000, 70000})
+		b, err := NewEncoder(Auto, 0).Encode(data, BF16, partsAt(100, 9000, 70000))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +207,7 @@ func TestEncodeLimits(t *testing.T) {
 func TestFlippedBits(t *testing.T) {
 	for _, m := range Methods() {
 		data := gaussianBF16(1200)
-		enc, err := NewEncoder(m, 512).Encode(data, BF16, []int{300})
+		enc, err := NewEncoder(m, 512).Encode(data, BF16, partsAt(300))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +257,7 @@ func TestUnknownNumbers(t *testing.T) {
 func FuzzParseChunk(f *testing.F) {
 	for _, m := range Methods() {
 		for name, data := range testData(600) {
-			enc, err := NewEncoder(m, 256).Encode(data, testElems["bf16"], []int{200})
+			enc, err := NewEncoder(m, 256).Encode(data, testElems["bf16"], partsAt(200))
 			if err != nil {
 				f.Fatal(name, err)
 			}
@@ -284,7 +293,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if !ok || len(data) == 0 {
 			return
 		}
-		enc, err := NewEncoder(Auto, 512).Encode(data, e, []int{int(cut % uint(len(data)))})
+		enc, err := NewEncoder(Auto, 512).Encode(data, e, partsAt(int(cut%uint(len(data)))))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,13 @@ type Decoder struct {
 	streams [2 + maxSplitWidth]streamDecoder
 	tiles   [2 + maxSplitWidth][tile]byte
 	units   [2 * tile]byte
-	zstd    *zstd.Decoder
+	tools   decodeTools
+}
+
+// decodeTools are what the coders that decode a block at once share.
+type decodeTools struct {
+	zstd     *zstd.Decoder
+	contexts contextDecoder
 }
 
 // NewDecoder gives a Decoder for any chunk.
@@ -32,7 +38,7 @@ func (d *Decoder) Decode(c *Chunk, i int, dst, src []byte) error {
 	if len(dst) != b.Len || len(src) != b.StoredLen {
 		return fmt.Errorf("decode block %d: buffers of %d and %d bytes for %d and %d", i, len(dst), len(src), b.Len, b.StoredLen)
 	}
-	if err := d.decode(c.models[b.model], dst, src); err != nil {
+	if err := d.decode(c.models[b.model], dst, src, b.Off); err != nil {
 		return err
 	}
 	if xxh3.Hash(dst) != b.Sum {
@@ -41,7 +47,8 @@ func (d *Decoder) Decode(c *Chunk, i int, dst, src []byte) error {
 	return nil
 }
 
-func (d *Decoder) decode(m *model, dst, src []byte) error {
+// decode decodes a block of m whose first byte is byte at of its chunk.
+func (d *Decoder) decode(m *model, dst, src []byte, at int) error {
 	if m.split.kind == splitPlain {
 		switch m.streams[0].coder {
 		case coderStored:
@@ -51,11 +58,11 @@ func (d *Decoder) decode(m *model, dst, src []byte) error {
 			copy(dst, src)
 			return nil
 		case coderZstd:
-			return decodeZstd(d.zstdDecoder(), dst, src)
+			return decodeZstd(d.tools.zstdDecoder(), dst, src)
 		}
 	}
 	n := m.split.elements(len(dst))
-	if err := d.start(m, n, src); err != nil {
+	if err := d.start(m, n, m.split.elements(at), src); err != nil {
 		return err
 	}
 	width := m.split.width
@@ -78,8 +85,8 @@ func (d *Decoder) decode(m *model, dst, src []byte) error {
 
 // start cuts src into the streams' parts (docs/format.md, "Block"): a varint
 // for each stream whose length does not follow from n, but for the last such
-// one, then the streams.
-func (d *Decoder) start(m *model, n int, src []byte) error {
+// one, then the streams. first is the block's first element in its chunk.
+func (d *Decoder) start(m *model, n, first int, src []byte) error {
 	var lengths [2 + maxSplitWidth]int
 	last, rest := -1, 0
 	for k := range m.streams {
@@ -107,7 +114,7 @@ func (d *Decoder) start(m *model, n int, src []byte) error {
 		return fmt.Errorf("%w: streams of %d bytes in a block of %d", ErrCorrupt, rest, len(src))
 	}
 	for k := range m.streams {
-		if err := d.streams[k].init(&m.streams[k], n, src[:lengths[k]], d.zstdFor(&m.streams[k])); err != nil {
+		if err := d.streams[k].init(&m.streams[k], n, uint64(first), src[:lengths[k]], &d.tools); err != nil {
 			return err
 		}
 		src = src[lengths[k]:]
@@ -179,18 +186,11 @@ func interleave(dst, src []byte, width int) {
 	}
 }
 
-func (d *Decoder) zstdFor(s *stream) *zstd.Decoder {
-	if s.coder != coderZstd {
-		return nil
+func (t *decodeTools) zstdDecoder() *zstd.Decoder {
+	if t.zstd == nil {
+		t.zstd = newZstdDecoder()
 	}
-	return d.zstdDecoder()
-}
-
-func (d *Decoder) zstdDecoder() *zstd.Decoder {
-	if d.zstd == nil {
-		d.zstd = newZstdDecoder()
-	}
-	return d.zstd
+	return t.zstd
 }
 
 // newZstdDecoder gives a decoder that allocates no more than a block's worth,

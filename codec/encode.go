@@ -17,6 +17,7 @@ const DefaultBlockLen = 256 << 10
 // goroutine at a time.
 type Encoder struct {
 	method   Method
+	level    Level
 	blockLen int
 
 	// The chunk being coded.
@@ -25,13 +26,16 @@ type Encoder struct {
 	payload []byte
 	header  []byte
 	stored  int // the model that stores bytes as they are, or -1
+	at      int // how many of its bytes are coded
 
-	apart apart
-	count counter
-	rans  ransEncoder
-	zstd  *zstd.Encoder
-	trial *zstd.Encoder
-	parts []byte
+	apart    apart
+	count    counter
+	rans     ransEncoder
+	contexts contextEncoder
+	finder   contextFinder
+	zstd     *zstd.Encoder
+	trial    *zstd.Encoder
+	parts    []byte
 }
 
 // NewEncoder gives an Encoder for m; blockLen 0 means DefaultBlockLen.
@@ -42,15 +46,26 @@ func NewEncoder(m Method, blockLen int) *Encoder {
 	return &Encoder{method: m, blockLen: min(blockLen, MaxBlockLen)}
 }
 
-// Encode codes data, 1 to MaxChunkLen bytes of elements elem. cuts are the
-// offsets, rising and within data, at which tensors begin; an Encoder may give
+// SetLevel sets how the method scape weighs size against speed; an Encoder
+// begins with Balanced.
+func (e *Encoder) SetLevel(l Level) { e.level = l }
+
+// Part is what one tensor has of a chunk, up to the next part.
+type Part struct {
+	Off   int     // its first byte in the chunk
+	Shape []int64 // of the whole tensor in elements, row-major; nil if not known
+	Skip  int64   // elements of the tensor that lie before the chunk
+}
+
+// Encode codes data, 1 to MaxChunkLen bytes of elements elem. parts, their
+// offsets rising and within data, tell the tensors apart; an Encoder may give
 // each a model of its own. The result is valid until the next call.
-func (e *Encoder) Encode(data []byte, elem Elem, cuts []int) (Encoded, error) {
+func (e *Encoder) Encode(data []byte, elem Elem, parts []Part) (Encoded, error) {
 	if len(data) == 0 || len(data) > MaxChunkLen {
 		return Encoded{}, fmt.Errorf("encode: chunk of %d bytes", len(data))
 	}
 	if !validWidth(int(elem.Width)) || len(data)%int(elem.Width) != 0 {
-		elem, cuts = Bytes, nil
+		elem, parts = Bytes, nil
 	}
 	method := e.method
 	if method == Auto {
@@ -67,7 +82,7 @@ func (e *Encoder) Encode(data []byte, elem Elem, cuts []int) (Encoded, error) {
 	case BF16Split:
 		e.encodeBF16Split(data, elem)
 	case Scape:
-		e.encodeScape(data, elem, cuts)
+		e.encodeScape(data, elem, parts)
 	default:
 		return Encoded{}, fmt.Errorf("encode: %w: %v", ErrUnsupported, method)
 	}
@@ -88,7 +103,7 @@ func (e *Encoder) settle(method Method, data []byte) Method {
 }
 
 func (e *Encoder) reset() {
-	e.models, e.blocks, e.payload, e.stored = e.models[:0], e.blocks[:0], e.payload[:0], -1
+	e.models, e.blocks, e.payload, e.stored, e.at = e.models[:0], e.blocks[:0], e.payload[:0], -1, 0
 }
 
 // size is what the chunk takes so far, header included.
@@ -213,7 +228,7 @@ func (e *Encoder) encodeBlock(index int, data []byte) bool {
 	if m.stores() {
 		e.payload = append(e.payload, data...)
 		e.stored = index
-	} else if e.payload = e.appendBlock(e.payload, m, data); len(e.payload)-at >= len(data) {
+	} else if e.payload = e.appendBlock(e.payload, m, data, e.at); len(e.payload)-at >= len(data) {
 		e.payload = append(e.payload[:at], data...)
 		if e.stored < 0 {
 			e.models = append(e.models, storedModel())
@@ -223,26 +238,29 @@ func (e *Encoder) encodeBlock(index int, data []byte) bool {
 	}
 	b := Block{Len: len(data), StoredLen: len(e.payload) - at, Sum: xxh3.Hash(data), model: index}
 	e.blocks = append(e.blocks, b)
+	e.at += len(data)
 	return e.models[index] == m
 }
 
-// appendBlock appends the coded streams of data, as Decoder.start finds them.
-func (e *Encoder) appendBlock(dst []byte, m *model, data []byte) []byte {
+// appendBlock appends the coded streams of data, which begins at byte at of
+// the chunk, as Decoder.start finds them.
+func (e *Encoder) appendBlock(dst []byte, m *model, data []byte, at int) []byte {
+	first := uint64(m.split.elements(at))
 	e.apart.setRank(&m.split)
 	streams := e.apart.take(&m.split, data)
 	start := len(dst)
 	var lengths []byte
 	last, length := -1, 0
 	for k := range m.streams {
-		at := len(dst)
-		dst = e.appendStream(dst, &m.streams[k], streams[k])
+		from := len(dst)
+		dst = e.appendStream(dst, &m.streams[k], streams[k], first)
 		if _, fixed := m.streams[k].fixedLen(0); fixed {
 			continue
 		}
 		if last >= 0 {
 			lengths = binary.AppendUvarint(lengths, uint64(length))
 		}
-		last, length = k, len(dst)-at
+		last, length = k, len(dst)-from
 	}
 	if lengths == nil {
 		return dst
@@ -250,7 +268,7 @@ func (e *Encoder) appendBlock(dst []byte, m *model, data []byte) []byte {
 	return slices.Insert(dst, start, lengths...)
 }
 
-func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte) []byte {
+func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte, first uint64) []byte {
 	switch s.coder {
 	case coderConstant:
 		return dst
@@ -259,6 +277,8 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte) []byte {
 	case coderRANS:
 		e.rans.init(s.freq)
 		return e.rans.encode(dst, symbols, s.lanesLog2)
+	case coderContexts:
+		return e.contexts.encode(dst, s, symbols, first)
 	case coderZstd:
 		return e.zstdEncoder().EncodeAll(symbols, dst)
 	}

@@ -25,7 +25,7 @@ func TestEncodersAgree(t *testing.T) {
 	encoders := map[Method]*Encoder{Scape: NewEncoder(Scape, 0), BF16Split: NewEncoder(BF16Split, 0)}
 	eachBackend(t, func(t *testing.T) {
 		check := func(in input, data []byte) {
-			enc, err := encoders[in.method].Encode(data, testElems[in.elem], []int{in.size / 16 * 8})
+			enc, err := encoders[in.method].Encode(data, testElems[in.elem], []Part{{Off: in.size / 16 * 8}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,16 @@ func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint3
 //go:noescape
 func ransDecodeAVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
+// ransDecodeClassesAVX2 is ransDecodeAVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClassesAVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClassesAVX512 is ransDecodeClassesAVX2 with vectors of 512 bits.
+//
+//go:noescape
+func ransDecodeClassesAVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
 // ransEncode16AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
 //
 //go:noescape

@@ -1152,6 +1152,728 @@ end:
 	MOVQ      SI, taken+56(FP)
 	RET
 
+// func ransDecodeClassesAVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransDecodeClassesAVX2(SB), NOSPLIT, $0-72
+	MOVQ     dst+0(FP), AX
+	MOVQ     groups+8(FP), CX
+	MOVQ     state+16(FP), DX
+	MOVQ     table+24(FP), BX
+	MOVQ     words+32(FP), SI
+	MOVQ     limit+40(FP), DI
+	MOVQ     classes+48(FP), R8
+	LEAQ     selectWords<>+0(SB), R9
+	MOVQ     SI, R10
+	MOVQ     CX, R11
+	VMOVDQU  (DX), Y0
+	VMOVDQU  32(DX), Y1
+	VMOVDQU  64(DX), Y2
+	VMOVDQU  96(DX), Y3
+	VMOVDQU  128(DX), Y4
+	VMOVDQU  160(DX), Y5
+	VMOVDQU  192(DX), Y6
+	VMOVDQU  224(DX), Y7
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLD   $0x14, Y8, Y8
+	VPXOR    Y9, Y9, Y9
+
+loop:
+	CMPQ         SI, DI
+	JA           end
+	TESTQ        R11, R11
+	JE           end
+	VPAND        Y8, Y0, Y13
+	VPMOVZXBD    (R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y10, Y10
+	VPAND        Y8, Y10, Y13
+	VPSRLD       $0x0c, Y0, Y0
+	VPMULLD      Y13, Y0, Y0
+	VPSRLD       $0x0c, Y10, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y0, Y0
+	VPSRLD       $0x18, Y10, Y10
+	VPSRLD       $0x10, Y0, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y0, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y0, Y0
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPAND        Y8, Y1, Y13
+	VPMOVZXBD    8(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y1, Y1
+	VPMULLD      Y13, Y1, Y1
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y1, Y1
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y1, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y1, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y1, Y1
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPACKUSDW    Y12, Y10, Y10
+	VPAND        Y8, Y2, Y13
+	VPMOVZXBD    16(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X11
+	VPINSRD      $0x01, (BX)(R12*4), X11, X11
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X11, X11
+	VPINSRD      $0x03, (BX)(R13*4), X11, X11
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y11, Y11
+	VPAND        Y8, Y11, Y13
+	VPSRLD       $0x0c, Y2, Y2
+	VPMULLD      Y13, Y2, Y2
+	VPSRLD       $0x0c, Y11, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y2, Y2
+	VPSRLD       $0x18, Y11, Y11
+	VPSRLD       $0x10, Y2, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y2, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y2, Y2
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPAND        Y8, Y3, Y13
+	VPMOVZXBD    24(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y3, Y3
+	VPMULLD      Y13, Y3, Y3
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y3, Y3
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y3, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y3, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y3, Y3
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPACKUSDW    Y12, Y11, Y11
+	VPACKUSWB    Y11, Y10, Y10
+	VMOVDQU      ransOrder<>+0(SB), Y12
+	VPERMD       Y10, Y12, Y10
+	VMOVDQU      Y10, (AX)
+	VPAND        Y8, Y4, Y13
+	VPMOVZXBD    32(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y10, Y10
+	VPAND        Y8, Y10, Y13
+	VPSRLD       $0x0c, Y4, Y4
+	VPMULLD      Y13, Y4, Y4
+	VPSRLD       $0x0c, Y10, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y4, Y4
+	VPSRLD       $0x18, Y10, Y10
+	VPSRLD       $0x10, Y4, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y4, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y4, Y4
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPAND        Y8, Y5, Y13
+	VPMOVZXBD    40(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y5, Y5
+	VPMULLD      Y13, Y5, Y5
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y5, Y5
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y5, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y5, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y5, Y5
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPACKUSDW    Y12, Y10, Y10
+	VPAND        Y8, Y6, Y13
+	VPMOVZXBD    48(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X11
+	VPINSRD      $0x01, (BX)(R12*4), X11, X11
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X11, X11
+	VPINSRD      $0x03, (BX)(R13*4), X11, X11
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y11, Y11
+	VPAND        Y8, Y11, Y13
+	VPSRLD       $0x0c, Y6, Y6
+	VPMULLD      Y13, Y6, Y6
+	VPSRLD       $0x0c, Y11, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y6, Y6
+	VPSRLD       $0x18, Y11, Y11
+	VPSRLD       $0x10, Y6, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y6, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y6, Y6
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPAND        Y8, Y7, Y13
+	VPMOVZXBD    56(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y7, Y7
+	VPMULLD      Y13, Y7, Y7
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y7, Y7
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y7, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y7, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y7, Y7
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPACKUSDW    Y12, Y11, Y11
+	VPACKUSWB    Y11, Y10, Y10
+	VMOVDQU      ransOrder<>+0(SB), Y12
+	VPERMD       Y10, Y12, Y10
+	VMOVDQU      Y10, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, R8
+	DECQ         R11
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VMOVDQU Y4, 128(DX)
+	VMOVDQU Y5, 160(DX)
+	VMOVDQU Y6, 192(DX)
+	VMOVDQU Y7, 224(DX)
+	VZEROUPPER
+	SUBQ    R11, CX
+	MOVQ    CX, done+56(FP)
+	SUBQ    R10, SI
+	MOVQ    SI, taken+64(FP)
+	RET
+
+// func ransDecodeClassesAVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: AVX, AVX512F, POPCNT
+TEXT ·ransDecodeClassesAVX512(SB), NOSPLIT, $0-72
+	MOVQ       dst+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	MOVQ       limit+40(FP), DI
+	MOVQ       classes+48(FP), R8
+	MOVQ       SI, R9
+	MOVQ       CX, R10
+	VMOVDQU32  (DX), Z0
+	VMOVDQU32  64(DX), Z1
+	VMOVDQU32  128(DX), Z2
+	VMOVDQU32  192(DX), Z3
+	VPTERNLOGD $0xff, Z4, Z4, Z4
+	VPSRLD     $0x14, Z4, Z4
+	VPTERNLOGD $0xff, Z5, Z5, Z5
+	VPSRLD     $0x10, Z5, Z5
+
+loop:
+	CMPQ          SI, DI
+	JA            end
+	TESTQ         R10, R10
+	JE            end
+	VPANDD        Z4, Z0, Z6
+	VPMOVZXBD     (R8), Z8
+	VPSLLD        $0x0c, Z8, Z8
+	VPORD         Z8, Z6, Z6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VEXTRACTI32X4 $0x01, Z6, X8
+	VMOVQ         X8, R11
+	VPEXTRQ       $0x01, X8, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X8
+	VPINSRD       $0x01, (BX)(R11*4), X8, X8
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X8, X8
+	VPINSRD       $0x03, (BX)(R12*4), X8, X8
+	VINSERTI32X4  $0x01, X8, Z7, Z7
+	VEXTRACTI32X4 $0x02, Z6, X8
+	VMOVQ         X8, R11
+	VPEXTRQ       $0x01, X8, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X8
+	VPINSRD       $0x01, (BX)(R11*4), X8, X8
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X8, X8
+	VPINSRD       $0x03, (BX)(R12*4), X8, X8
+	VINSERTI32X4  $0x02, X8, Z7, Z7
+	VEXTRACTI32X4 $0x03, Z6, X6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
+	VINSERTI32X4  $0x03, X6, Z7, Z7
+	VPANDD        Z4, Z7, Z6
+	VPSRLD        $0x0c, Z0, Z0
+	VPMULLD       Z6, Z0, Z0
+	VPSRLD        $0x0c, Z7, Z6
+	VPANDD        Z4, Z6, Z6
+	VPADDD        Z6, Z0, Z0
+	VPSRLD        $0x18, Z7, Z7
+	VPMOVDB       Z7, (AX)
+	VPCMPUD       $0x02, Z5, Z0, K1
+	VPMOVZXWD     (SI), Z6
+	VPEXPANDD.Z   Z6, K1, Z6
+	VPSLLD        $0x10, Z0, K1, Z0
+	VPORD         Z6, Z0, Z0
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
+	VPANDD        Z4, Z1, Z6
+	VPMOVZXBD     16(R8), Z8
+	VPSLLD        $0x0c, Z8, Z8
+	VPORD         Z8, Z6, Z6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X9
+	VPINSRD       $0x01, (BX)(R11*4), X9, X9
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X9, X9
+	VPINSRD       $0x03, (BX)(R12*4), X9, X9
+	VEXTRACTI32X4 $0x01, Z6, X7
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VINSERTI32X4  $0x01, X7, Z9, Z9
+	VEXTRACTI32X4 $0x02, Z6, X7
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VINSERTI32X4  $0x02, X7, Z9, Z9
+	VEXTRACTI32X4 $0x03, Z6, X6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
+	VINSERTI32X4  $0x03, X6, Z9, Z9
+	VPANDD        Z4, Z9, Z6
+	VPSRLD        $0x0c, Z1, Z1
+	VPMULLD       Z6, Z1, Z1
+	VPSRLD        $0x0c, Z9, Z6
+	VPANDD        Z4, Z6, Z6
+	VPADDD        Z6, Z1, Z1
+	VPSRLD        $0x18, Z9, Z9
+	VPMOVDB       Z9, 16(AX)
+	VPCMPUD       $0x02, Z5, Z1, K1
+	VPMOVZXWD     (SI), Z6
+	VPEXPANDD.Z   Z6, K1, Z6
+	VPSLLD        $0x10, Z1, K1, Z1
+	VPORD         Z6, Z1, Z1
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
+	VPANDD        Z4, Z2, Z6
+	VPMOVZXBD     32(R8), Z8
+	VPSLLD        $0x0c, Z8, Z8
+	VPORD         Z8, Z6, Z6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X10
+	VPINSRD       $0x01, (BX)(R11*4), X10, X10
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X10, X10
+	VPINSRD       $0x03, (BX)(R12*4), X10, X10
+	VEXTRACTI32X4 $0x01, Z6, X7
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VINSERTI32X4  $0x01, X7, Z10, Z10
+	VEXTRACTI32X4 $0x02, Z6, X7
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VINSERTI32X4  $0x02, X7, Z10, Z10
+	VEXTRACTI32X4 $0x03, Z6, X6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
+	VINSERTI32X4  $0x03, X6, Z10, Z10
+	VPANDD        Z4, Z10, Z6
+	VPSRLD        $0x0c, Z2, Z2
+	VPMULLD       Z6, Z2, Z2
+	VPSRLD        $0x0c, Z10, Z6
+	VPANDD        Z4, Z6, Z6
+	VPADDD        Z6, Z2, Z2
+	VPSRLD        $0x18, Z10, Z10
+	VPMOVDB       Z10, 32(AX)
+	VPCMPUD       $0x02, Z5, Z2, K1
+	VPMOVZXWD     (SI), Z6
+	VPEXPANDD.Z   Z6, K1, Z6
+	VPSLLD        $0x10, Z2, K1, Z2
+	VPORD         Z6, Z2, Z2
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
+	VPANDD        Z4, Z3, Z6
+	VPMOVZXBD     48(R8), Z8
+	VPSLLD        $0x0c, Z8, Z8
+	VPORD         Z8, Z6, Z6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X11
+	VPINSRD       $0x01, (BX)(R11*4), X11, X11
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X11, X11
+	VPINSRD       $0x03, (BX)(R12*4), X11, X11
+	VEXTRACTI32X4 $0x01, Z6, X7
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VINSERTI32X4  $0x01, X7, Z11, Z11
+	VEXTRACTI32X4 $0x02, Z6, X7
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VINSERTI32X4  $0x02, X7, Z11, Z11
+	VEXTRACTI32X4 $0x03, Z6, X6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
+	VINSERTI32X4  $0x03, X6, Z11, Z11
+	VPANDD        Z4, Z11, Z6
+	VPSRLD        $0x0c, Z3, Z3
+	VPMULLD       Z6, Z3, Z3
+	VPSRLD        $0x0c, Z11, Z6
+	VPANDD        Z4, Z6, Z6
+	VPADDD        Z6, Z3, Z3
+	VPSRLD        $0x18, Z11, Z11
+	VPMOVDB       Z11, 48(AX)
+	VPCMPUD       $0x02, Z5, Z3, K1
+	VPMOVZXWD     (SI), Z6
+	VPEXPANDD.Z   Z6, K1, Z6
+	VPSLLD        $0x10, Z3, K1, Z3
+	VPORD         Z6, Z3, Z3
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
+	ADDQ          $0x40, AX
+	ADDQ          $0x40, R8
+	DECQ          R10
+	JMP           loop
+
+end:
+	VMOVDQU32 Z0, (DX)
+	VMOVDQU32 Z1, 64(DX)
+	VMOVDQU32 Z2, 128(DX)
+	VMOVDQU32 Z3, 192(DX)
+	VZEROUPPER
+	SUBQ      R10, CX
+	MOVQ      CX, done+56(FP)
+	SUBQ      R9, SI
+	MOVQ      SI, taken+64(FP)
+	RET
+
 DATA ransComplement<>+0(SB)/4, $0xfff00000
 DATA ransComplement<>+4(SB)/4, $0xfff00000
 DATA ransComplement<>+8(SB)/4, $0xfff00000

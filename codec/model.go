@@ -37,7 +37,7 @@ func parseModel(b []byte) (*model, []byte, error) {
 	}
 	m := newModel(s)
 	for i := range m.streams {
-		if b, err = m.streams[i].parse(b); err != nil {
+		if b, err = m.streams[i].parse(b, s.symbolKey(i)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -51,8 +51,11 @@ func (m *model) memSize() int {
 		size += 2048
 	}
 	for i := range m.streams {
-		if m.streams[i].coder == coderRANS {
+		switch s := &m.streams[i]; s.coder {
+		case coderRANS:
 			size += 4*ransTotal + 1024
+		case coderContexts:
+			size += s.context.classes*(4*ransTotal+1024) + len(s.context.class)
 		}
 	}
 	return size

@@ -56,17 +56,27 @@ func (e *ransEncoder) init(f frequencies) {
 // frequency.
 func (e *ransEncoder) encode(dst, src []byte, lanesLog2 uint) []byte {
 	lanes := 1 << lanesLog2
-	if need := 2*len(src) + ransPadding; len(e.words) < need {
+	e.start(len(src), lanes)
+	whole := len(src) &^ (maxLanes - 1)
+	e.putRest(src[whole:], lanes)
+	whole -= ransEncodeVector(e, src[:whole], lanesLog2)
+	e.putGroups(src[:whole], lanes)
+	return e.finish(dst, lanes)
+}
+
+// start makes room for n symbols, and sets the lanes to where they begin.
+func (e *ransEncoder) start(n, lanes int) {
+	if need := 2*n + ransPadding; len(e.words) < need {
 		e.words = make([]byte, need)
 	}
 	e.pos = len(e.words)
 	for i := range e.state[:lanes] {
 		e.state[i] = ransLow
 	}
-	whole := len(src) &^ (maxLanes - 1)
-	e.putRest(src[whole:], lanes)
-	whole -= ransEncodeVector(e, src[:whole], lanesLog2)
-	e.putGroups(src[:whole], lanes)
+}
+
+// finish appends the states and the words to dst.
+func (e *ransEncoder) finish(dst []byte, lanes int) []byte {
 	for _, x := range e.state[:lanes] {
 		dst = binary.LittleEndian.AppendUint32(dst, x)
 	}

@@ -12,8 +12,13 @@ type run struct {
 	from, to int // bytes of the chunk
 	hist     *histogram
 	top      choice
-	cost     float64 // bits, with the overhead of a model and a block
+	context  *contextChoice // nil: none
+	cost     float64        // bits, with the overhead of a model and a block
 }
+
+// contextBlockLen is how long a block of a run with contexts may be: each
+// begins without neighbours.
+const contextBlockLen = 512 << 10
 
 // runOverhead is about the bits that a run of its own adds: the fixed part of
 // a model, an entry of the block table, and the lanes' states.
@@ -22,29 +27,43 @@ const runOverhead = 8 * 40
 // maxRuns leaves room for the models that blocks fall back to.
 const maxRuns = MaxModels / 2
 
-func (e *Encoder) encodeScape(data []byte, elem Elem, cuts []int) {
+func (e *Encoder) encodeScape(data []byte, elem Elem, parts []Part) {
 	if elem.Exponent == 0 {
 		e.encodePlanes(data, elem)
 		return
 	}
-	for _, r := range e.runs(data, elem, cuts) {
+	for _, r := range e.runs(data, elem, parts) {
 		e.encodeFloats(data[r.from:r.to], r, elem)
 	}
 }
 
 // runs cuts a chunk at the tensors' borders wherever tables of their own make
 // the parts smaller.
-func (e *Encoder) runs(data []byte, elem Elem, cuts []int) []run {
+func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 	var runs []run
 	start := 0
-	for _, end := range append(append([]int(nil), cuts...), len(data)) {
+	var part Part
+	for i := range len(parts) + 1 {
+		end := len(data)
+		if i < len(parts) {
+			end = parts[i].Off
+		}
+		of := part
+		if i < len(parts) {
+			part = parts[i]
+		}
 		if end <= start || end > len(data) || end%int(elem.Width) != 0 {
 			continue
 		}
 		next := run{from: start, to: end, hist: e.count.count(data[start:end], int(elem.Width))}
 		next.measure(elem)
+		if c, ok := e.finder.find(data[start:end], elem, of, next.top, e.level, e.contextBlockLen()); ok {
+			c.context.fromChunk(start / int(elem.Width))
+			next.context = &c
+			next.cost = c.cost + runOverhead
+		}
 		start = end
-		if last := len(runs) - 1; last >= 0 {
+		if last := len(runs) - 1; last >= 0 && runs[last].context == nil && next.context == nil {
 			both := run{from: runs[last].from, to: end, hist: runs[last].hist.join(next.hist)}
 			both.measure(elem)
 			if both.cost <= runs[last].cost+next.cost || len(runs) == maxRuns {
@@ -72,14 +91,75 @@ func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
 		return
 	}
 	m := newModel(r.top.split)
-	perBlock := min(len(data), e.blockLen) / int(elem.Width)
-	bits := chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock)
+	blockLen := e.blockLen
+	if r.context != nil {
+		blockLen = e.contextBlockLen()
+	}
+	perBlock := min(len(data), blockLen) / int(elem.Width)
+	var bits float64
+	if r.context != nil {
+		m = newModel(r.context.split)
+		bits = e.chooseContexts(m, r.context, data, blockLen)
+	} else {
+		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock)
+	}
 	bits += e.chooseRest(m, data, perBlock)
 	if e.zstdPromises(planes, data, bits) {
 		e.encodeSmaller(data, m, planes)
 		return
 	}
-	e.encodeRun(m, data, e.blockLen)
+	e.encodeRun(m, data, blockLen)
+}
+
+func (e *Encoder) contextBlockLen() int { return max(e.blockLen, contextBlockLen) }
+
+// chooseContexts sets the coder of the symbols of m, and gives what they take
+// in bits.
+func (e *Encoder) chooseContexts(m *model, c *contextChoice, data []byte, blockLen int) (cost float64) {
+	s := &m.streams[0]
+	s.coder, s.context, s.lanesLog2 = coderContexts, &c.context, lanesFor(min(len(data), blockLen)/m.split.width)
+	s.classOf, _ = s.context.classOf(m.split.symbolKey(0))
+	counts := make([][256]uint32, c.context.classes)
+	e.apart.setRank(&m.split)
+	at := e.at
+	for _, n := range blockLens(len(data), blockLen, m.split.width) {
+		symbols := e.apart.take(&m.split, data[:n])[0]
+		coded := e.contexts.prepare(s, symbols, uint64(m.split.elements(at)))
+		for i, class := range e.contexts.classes {
+			counts[class][coded[i]]++
+		}
+		data, at = data[n:], at+n
+		cost += float64(uint(24) << s.lanesLog2)
+	}
+	for k := range counts {
+		f, table, bits := chooseFrequencies(atLeastTwo(counts[k][:]))
+		s.freqs = append(s.freqs, f)
+		s.table = append(s.table, table...)
+		cost += bits
+	}
+	return cost
+}
+
+// atLeastTwo trims counts to the symbols that occur, and has two of them
+// occur, as a frequency table needs.
+func atLeastTwo(counts []uint32) []uint32 {
+	for i := 0; used(counts) < 2; i++ {
+		counts[i] = max(counts[i], 1)
+	}
+	last := len(counts)
+	for counts[last-1] == 0 {
+		last--
+	}
+	return counts[:last]
+}
+
+func used(counts []uint32) (n int) {
+	for _, c := range counts {
+		if c > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // chooseRest sets the coders of the streams below the symbols. Mantissa bits
@@ -153,14 +233,15 @@ func (e *Encoder) encodeSmaller(data []byte, models ...*model) {
 }
 
 // mark remembers how far the chunk has come, for rewind.
-type mark struct{ models, blocks, payload, stored int }
+type mark struct{ models, blocks, payload, stored, at int }
 
 func (e *Encoder) mark() mark {
-	return mark{len(e.models), len(e.blocks), len(e.payload), e.stored}
+	return mark{len(e.models), len(e.blocks), len(e.payload), e.stored, e.at}
 }
 
 func (e *Encoder) rewind(m mark) {
-	e.models, e.blocks, e.payload, e.stored = e.models[:m.models], e.blocks[:m.blocks], e.payload[:m.payload], m.stored
+	e.models, e.blocks, e.payload = e.models[:m.models], e.blocks[:m.blocks], e.payload[:m.payload]
+	e.stored, e.at = m.stored, m.at
 }
 
 // sampleLen is how much of a run is tried before zstd codes all of it.

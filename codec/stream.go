@@ -16,6 +16,7 @@ const (
 	coderBits     coder = 2 // packed vertically
 	coderRANS     coder = 3
 	coderZstd     coder = 4 // one zstd frame of one byte a symbol
+	coderContexts coder = 6 // rANS with frequencies for each class
 )
 
 // stream describes one stream of a model: what its symbols are, and how they
@@ -25,11 +26,16 @@ type stream struct {
 	coder coder
 
 	constant  byte        // coderConstant
-	lanesLog2 uint        // coderRANS
+	lanesLog2 uint        // coderRANS, coderContexts
 	freq      frequencies // coderRANS
-	table     []byte      // coderRANS: freq as it stands in the header
+	table     []byte      // coderRANS: freq as it stands in the header; coderContexts: all freqs
 
-	lookup lazy[ransTable]
+	context *context      // coderContexts
+	freqs   []frequencies // coderContexts: of each class
+	classOf [256]byte     // coderContexts by neighbour: the class that a symbol makes
+
+	lookup        lazy[ransTable]
+	contextLookup lazy[contextTables]
 }
 
 // fixedLen is the coded length of n symbols, if it follows from n.
@@ -52,12 +58,16 @@ func (s *stream) marshal(dst []byte) []byte {
 		dst = append(dst, s.constant)
 	case coderRANS:
 		dst = append(append(dst, byte(s.lanesLog2)), s.table...)
+	case coderContexts:
+		dst = s.context.marshal(append(dst, byte(s.lanesLog2)))
+		dst = append(dst, s.table...)
 	}
 	return dst
 }
 
-// parse reads what marshal wrote; bits must be set before.
-func (s *stream) parse(b []byte) (rest []byte, err error) {
+// parse reads what marshal wrote; bits must be set before. key orders the
+// symbols, for contexts.
+func (s *stream) parse(b []byte, key func(symbol int) int) (rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, errShortHeader
 	}
@@ -70,7 +80,7 @@ func (s *stream) parse(b []byte) (rest []byte, err error) {
 			return nil, fmt.Errorf("%w: bits of a whole byte", ErrCorrupt)
 		}
 		return b, nil
-	case coderConstant, coderRANS:
+	case coderConstant, coderRANS, coderContexts:
 		if len(b) == 0 {
 			return nil, errShortHeader
 		}
@@ -89,12 +99,38 @@ func (s *stream) parse(b []byte) (rest []byte, err error) {
 	if s.lanesLog2 < minLanesLog2 || s.lanesLog2 > maxLanesLog2 {
 		return nil, fmt.Errorf("%w: 2^%d lanes", ErrCorrupt, param)
 	}
-	s.freq, rest, err = readFrequencies(b)
+	if s.coder == coderContexts {
+		return s.parseContexts(b, key)
+	}
+	s.freq, rest, err = s.parseFrequencies(b)
+	s.table = b[:len(b)-len(rest)]
+	return rest, err
+}
+
+func (s *stream) parseFrequencies(b []byte) (frequencies, []byte, error) {
+	f, rest, err := readFrequencies(b)
+	if err == nil && len(f) > 1<<s.bits {
+		return nil, nil, fmt.Errorf("%w: %d symbols of %d bits", ErrCorrupt, len(f), s.bits)
+	}
+	return f, rest, err
+}
+
+func (s *stream) parseContexts(b []byte, key func(symbol int) int) (rest []byte, err error) {
+	s.context, b, err = parseContext(b)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.freq) > 1<<s.bits {
-		return nil, fmt.Errorf("%w: %d symbols of %d bits", ErrCorrupt, len(s.freq), s.bits)
+	var ok bool
+	if s.classOf, ok = s.context.classOf(key); !ok {
+		return nil, fmt.Errorf("%w: thresholds that do not rise", ErrCorrupt)
+	}
+	rest = b
+	for range s.context.classes {
+		var f frequencies
+		if f, rest, err = s.parseFrequencies(rest); err != nil {
+			return nil, err
+		}
+		s.freqs = append(s.freqs, f)
 	}
 	s.table = b[:len(b)-len(rest)]
 	return rest, nil
@@ -105,11 +141,12 @@ type streamDecoder struct {
 	stream *stream
 	src    []byte // what is left, but for coderRANS
 	rans   ransDecoder
-	zstd   []byte // scratch for coderZstd
+	whole  []byte // scratch for coders that decode all at once
 }
 
-// init starts on n symbols coded as src.
-func (d *streamDecoder) init(s *stream, n int, src []byte, z *zstd.Decoder) (err error) {
+// init starts on n symbols coded as src, the first of them that of element at
+// of the chunk.
+func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *decodeTools) (err error) {
 	if length, ok := s.fixedLen(n); ok && length != len(src) {
 		return fmt.Errorf("%w: stream of %d bytes, expected %d", ErrCorrupt, len(src), length)
 	}
@@ -118,14 +155,20 @@ func (d *streamDecoder) init(s *stream, n int, src []byte, z *zstd.Decoder) (err
 	case coderRANS:
 		return d.rans.init(s.lookup.get(func() *ransTable { return newRANSTable(s.freq) }), s.lanesLog2, src)
 	case coderZstd:
-		if cap(d.zstd) < n {
-			d.zstd = make([]byte, n)
-		}
-		d.zstd = d.zstd[:n]
-		d.src = d.zstd
-		return decodeZstd(z, d.zstd, src)
+		return decodeZstd(tools.zstdDecoder(), d.all(n), src)
+	case coderContexts:
+		return tools.contexts.decode(s, d.all(n), src, at)
 	}
 	return nil
+}
+
+// all gives room for all n symbols, from which read takes them.
+func (d *streamDecoder) all(n int) []byte {
+	if cap(d.whole) < n {
+		d.whole = make([]byte, n)
+	}
+	d.src = d.whole[:n]
+	return d.src
 }
 
 // read gives the next len(dst) symbols: a multiple of maxGroup, but for the

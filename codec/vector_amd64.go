@@ -41,6 +41,27 @@ func ransDecodeVector(d *ransDecoder, dst []byte) int {
 	return done * maxLanes
 }
 
+// ransDecodeClassesVector is ransDecodeVector with the class of each symbol,
+// all of which have a table.
+func ransDecodeClassesVector(d *ransDecoder, dst, classes []byte, tables contextTables) int {
+	groups := len(dst) / maxLanes
+	last := len(d.words) - ransOverread
+	if d.lanes != maxLanes || groups == 0 || last < d.pos {
+		return 0
+	}
+	_ = classes[groups*maxLanes-1]
+	decode := ransDecodeClassesAVX2
+	switch backend(current.Load()) {
+	case backendGo:
+		return 0
+	case backendAVX512:
+		decode = ransDecodeClassesAVX512
+	}
+	done, taken := decode(&dst[0], groups, &d.state, &tables[0], &d.words[d.pos], &d.words[last], &classes[0])
+	d.pos += taken
+	return done * maxLanes
+}
+
 // mergePairedVector merges whole groups, and gives the number of units.
 func mergePairedVector(m *merger, dst, symbols, raw []byte) int {
 	groups := len(symbols) / vectorLen

@@ -151,7 +151,7 @@ func (e *encoding) encode(ctx context.Context, enc *codec.Encoder, s *sample, pr
 			return 0, err
 		}
 		start := time.Now()
-		coded, err := enc.Encode(c.data, c.Elem, c.Cuts)
+		coded, err := enc.Encode(c.data, c.Elem, c.Parts)
 		spent += time.Since(start)
 		if err != nil {
 			return 0, err

@@ -30,7 +30,7 @@ func packCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `OUT`, a file or a folder"},
 			&cli.StringFlag{Name: "codec", Value: codec.Auto.String(), Usage: "code by method `NAME`: auto, " + methodNames()},
-			&cli.StringFlag{Name: "level", Value: "balanced", Usage: "`L`: balanced is the one there is"},
+			&cli.StringFlag{Name: "level", Value: codec.Balanced.String(), Usage: "weigh size against speed by `L`: fast, balanced or small"},
 			sizeFlag("chunk-size", "original `BYTES` of a chunk, as 4MiB", &chunk),
 			jobsFlag(),
 			&cli.BoolFlag{Name: "replace", Usage: "remove each original once its archive is on disk and decodes to it"},
@@ -79,8 +79,8 @@ func packOptions(c *cli.Context, chunkLen int64) (opt archive.PackOptions, err e
 	if opt.Method, err = codec.ParseMethod(c.String("codec")); err != nil {
 		return opt, usagef("--codec: %v", err)
 	}
-	if level := c.String("level"); level != "balanced" {
-		return opt, usagef("--level %s: not available in this version, only balanced is", level)
+	if opt.Level, err = codec.ParseLevel(c.String("level")); err != nil {
+		return opt, usagef("--level: %v", err)
 	}
 	const align = 4 << 10
 	if chunkLen < align || chunkLen > codec.MaxChunkLen || chunkLen%align != 0 {

@@ -12,8 +12,10 @@ import (
 
 func main() {
 	ConstraintExpr("amd64,!purego")
-	ransAVX2()
-	ransAVX512()
+	for _, classes := range []bool{false, true} {
+		ransAVX2(classes)
+		ransAVX512(classes)
+	}
 	encodeRANS()
 	mergeAVX2()
 	takeAVX2("takePairedAVX2", "takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.", false)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"sync"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -10,18 +12,27 @@ const lanes = 64
 
 // ransArgs are the registers that both rANS decoders take their arguments in.
 type ransArgs struct {
-	dst, groups, state, table, words, limit, start Register
+	dst, groups, state, table, words, limit Register
+	classes                                 Register // nil: one table for all
 }
 
-func ransStart(name, doc string) ransArgs {
-	TEXT(name, NOSPLIT, "func(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words, limit *byte) (done, taken int)")
+func ransStart(name, doc string, classes bool) ransArgs {
+	signature := "func(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words, limit *byte) (done, taken int)"
+	if classes {
+		signature = "func(dst *byte, groups int, state *[64]uint32, table *uint32, words, limit, classes *byte) (done, taken int)"
+	}
+	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(doc)
-	return ransArgs{
+	a := ransArgs{
 		dst: Load(Param("dst"), GP64()), groups: Load(Param("groups"), GP64()),
 		state: Load(Param("state"), GP64()), table: Load(Param("table"), GP64()),
 		words: Load(Param("words"), GP64()), limit: Load(Param("limit"), GP64()),
 	}
+	if classes {
+		a.classes = Load(Param("classes"), GP64())
+	}
+	return a
 }
 
 // loadEntries builds a vector of four table entries from the slots in slots.
@@ -41,7 +52,7 @@ func loadEntries(table, slots, out Register) {
 
 // selectWords[mask] lists, for the set bits of mask in turn, which of the next
 // words each lane takes.
-func selectWords() Mem {
+var selectWords = sync.OnceValue(func() Mem {
 	m := GLOBL("selectWords", 16|8)
 	for mask := range 256 {
 		var v uint64
@@ -54,15 +65,24 @@ func selectWords() Mem {
 		DATA(8*mask, U64(v))
 	}
 	return m
-}
+})
 
-func ransAVX2() {
-	a := ransStart("ransDecodeAVX2", "ransDecodeAVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.")
-	order := GLOBL("ransOrder", 16|8)
+// ransOrder undoes how packing interleaves the halves of two vectors.
+var ransOrder = sync.OnceValue(func() Mem {
+	m := GLOBL("ransOrder", 16|8)
 	for i, v := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
 		DATA(4*i, U32(v))
 	}
-	sel := selectWords()
+	return m
+})
+
+func ransAVX2(classes bool) {
+	name, doc := "ransDecodeAVX2", "ransDecodeAVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable."
+	if classes {
+		name, doc = "ransDecodeClassesAVX2", "ransDecodeClassesAVX2 is ransDecodeAVX2 with a table for each class, and the class of each symbol."
+	}
+	a := ransStart(name, doc, classes)
+	order, sel := ransOrder(), selectWords()
 
 	selBase := GP64()
 	LEAQ(sel, selBase)
@@ -86,8 +106,8 @@ func ransAVX2() {
 	JE(LabelRef("end"))
 	for half := range 2 {
 		for q, pair := range []VecPhysical{Y10, Y11} {
-			ransVectorAVX2(a, x[4*half+2*q], pair, selBase)
-			ransVectorAVX2(a, x[4*half+2*q+1], Y12, selBase)
+			ransVectorAVX2(a, x[4*half+2*q], pair, selBase, 32*half+16*q)
+			ransVectorAVX2(a, x[4*half+2*q+1], Y12, selBase, 32*half+16*q+8)
 			VPACKUSDW(Y12, pair, pair)
 		}
 		VPACKUSWB(Y11, Y10, Y10)
@@ -95,7 +115,7 @@ func ransAVX2() {
 		VPERMD(Y10, Y12, Y10)
 		VMOVDQU(Y10, Mem{Base: a.dst, Disp: 32 * half})
 	}
-	ADDQ(Imm(lanes), a.dst)
+	a.advance()
 	DECQ(left)
 	JMP(LabelRef("loop"))
 
@@ -106,11 +126,25 @@ func ransAVX2() {
 	ransReturn(a, left, start)
 }
 
-// ransVectorAVX2 takes the eight lanes of x a symbol on, and puts their
-// symbols into e as 32-bit words. Y8 holds the mask of a slot, Y9 zero.
-func ransVectorAVX2(a ransArgs, x, e VecPhysical, sel Register) {
+// advance goes on to the next group.
+func (a *ransArgs) advance() {
+	ADDQ(Imm(lanes), a.dst)
+	if a.classes != nil {
+		ADDQ(Imm(lanes), a.classes)
+	}
+}
+
+// ransVectorAVX2 takes the eight lanes of x, the first of them number at, a
+// symbol on, and puts their symbols into e as 32-bit words. Y8 holds the mask
+// of a slot, Y9 zero.
+func ransVectorAVX2(a ransArgs, x, e VecPhysical, sel Register, at int) {
 	mask, zero, t, need, words := Y8, Y9, Y13, Y14, Y15
 	VPAND(mask, x, t)
+	if a.classes != nil {
+		VPMOVZXBD(Mem{Base: a.classes, Disp: at}, words)
+		VPSLLD(Imm(12), words, words)
+		VPOR(words, t, t)
+	}
 	VEXTRACTI128(Imm(1), t, need.AsX())
 	loadEntries(a.table, t.AsX(), e.AsX())
 	loadEntries(a.table, need.AsX(), need.AsX())
@@ -138,8 +172,12 @@ func ransVectorAVX2(a ransArgs, x, e VecPhysical, sel Register) {
 	LEAQ(Mem{Base: a.words, Index: bits, Scale: 2}, a.words)
 }
 
-func ransAVX512() {
-	a := ransStart("ransDecodeAVX512", "ransDecodeAVX512 is ransDecodeAVX2 with vectors of 512 bits.")
+func ransAVX512(classes bool) {
+	name, doc := "ransDecodeAVX512", "ransDecodeAVX512 is ransDecodeAVX2 with vectors of 512 bits."
+	if classes {
+		name, doc = "ransDecodeClassesAVX512", "ransDecodeClassesAVX512 is ransDecodeClassesAVX2 with vectors of 512 bits."
+	}
+	a := ransStart(name, doc, classes)
 	start, left := GP64(), GP64()
 	MOVQ(a.words, start)
 	MOVQ(a.groups, left)
@@ -162,7 +200,7 @@ func ransAVX512() {
 	for i := range x {
 		ransVectorAVX512(a, x[i], mask, low, 16*i)
 	}
-	ADDQ(Imm(lanes), a.dst)
+	a.advance()
 	DECQ(left)
 	JMP(LabelRef("loop"))
 
@@ -176,6 +214,12 @@ func ransAVX512() {
 func ransVectorAVX512(a ransArgs, x, mask, low VecVirtual, at int) {
 	slots, e := ZMM(), ZMM()
 	VPANDD(mask, x, slots)
+	if a.classes != nil {
+		c := ZMM()
+		VPMOVZXBD(Mem{Base: a.classes, Disp: at}, c)
+		VPSLLD(Imm(12), c, c)
+		VPORD(c, slots, slots)
+	}
 	loadEntries(a.table, slots.AsX(), e.AsX())
 	for q := uint64(1); q < 4; q++ {
 		part := XMM()

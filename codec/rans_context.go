@@ -1,0 +1,191 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+)
+
+// Static rANS as in rans.go, with the frequencies of each symbol's class.
+
+// contextTables are the tables of all classes, one behind the other.
+type contextTables []uint32
+
+func newContextTables(freqs []frequencies) *contextTables {
+	t := make(contextTables, 0, len(freqs)*ransTotal)
+	for _, f := range freqs {
+		t = append(t, newRANSTable(f)[:]...)
+	}
+	return &t
+}
+
+// contextDecoder decodes a stream with classes, a block at a time.
+type contextDecoder struct {
+	rans    ransDecoder
+	classes []byte // scratch
+	coded   []byte // scratch: symbols in the order in which they are coded
+}
+
+// decode fills dst, the symbols of a block that begins at element at of its
+// chunk, from src.
+func (d *contextDecoder) decode(s *stream, dst, src []byte, at uint64) error {
+	if err := d.rans.init(nil, s.lanesLog2, src); err != nil {
+		return err
+	}
+	tables := *s.contextLookup.get(func() *contextTables { return newContextTables(s.freqs) })
+	if cap(d.classes) < len(dst) {
+		d.classes, d.coded = make([]byte, len(dst)), make([]byte, len(dst))
+	}
+	var err error
+	switch c := s.context; {
+	case c.kind == contextPlace:
+		d.classes = d.classes[:len(dst)]
+		c.places(d.classes, at)
+		err = d.rans.readClasses(dst, d.classes, tables)
+	case c.segmented:
+		coded := d.coded[:len(dst)]
+		cut := len(dst) / vectorLen * vectorLen
+		if err = d.afterNeighbours(s, coded[:cut], vectorLen*c.lag, tables); err == nil {
+			fill(d.classes[:len(dst)-cut], c.first)
+			err = d.rans.readClasses(coded[cut:], d.classes[:len(dst)-cut], tables)
+		}
+		joinSegments(dst, coded)
+	default:
+		err = d.afterNeighbours(s, dst, c.lag, tables)
+	}
+	if err != nil {
+		return err
+	}
+	return d.rans.close()
+}
+
+// afterNeighbours decodes dst, in which a symbol's neighbour is lag before it:
+// as many at a time as have their neighbours decoded.
+func (d *contextDecoder) afterNeighbours(s *stream, dst []byte, lag int, tables contextTables) error {
+	step := lag &^ (maxLanes - 1)
+	for at := 0; at < len(dst); at += step {
+		n := min(step, len(dst)-at)
+		classes := d.classes[:n]
+		known := min(max(lag-at, 0), n) // those before lag have no neighbour
+		fill(classes[:known], s.context.first)
+		for i, v := range dst[max(at-lag, 0):max(at-lag+n, 0)] {
+			classes[known+i] = s.classOf[v]
+		}
+		if err := d.rans.readClasses(dst[at:at+n], classes, tables); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cutSegments puts the vectorLen segments of src side by side: one symbol of
+// each, then the next of each. What is left over follows as it is.
+func cutSegments(dst, src []byte) {
+	length := len(src) / vectorLen
+	for i := range length {
+		row := dst[i*vectorLen : (i+1)*vectorLen]
+		for k := range row {
+			row[k] = src[k*length+i]
+		}
+	}
+	copy(dst[length*vectorLen:], src[length*vectorLen:])
+}
+
+// joinSegments is the inverse of cutSegments.
+func joinSegments(dst, src []byte) {
+	length := len(src) / vectorLen
+	done := length &^ 7
+	for i := 0; i < done; i += 8 {
+		for k := 0; k < vectorLen; k += 8 {
+			transpose8(dst[k*length+i:], length, src[i*vectorLen+k:], vectorLen)
+		}
+	}
+	for i := done; i < length; i++ {
+		for k := range vectorLen {
+			dst[k*length+i] = src[i*vectorLen+k]
+		}
+	}
+	copy(dst[length*vectorLen:], src[length*vectorLen:])
+}
+
+// transpose8 transposes 8 by 8 bytes, whose rows are so far apart.
+func transpose8(dst []byte, dstRow int, src []byte, srcRow int) {
+	var r [8]uint64
+	for i := range r {
+		r[i] = binary.LittleEndian.Uint64(src[i*srcRow:])
+	}
+	for i := 0; i < 8; i += 2 {
+		r[i], r[i+1] = exchange(r[i], r[i+1], 8, 0x00ff00ff00ff00ff)
+	}
+	for _, i := range [...]int{0, 1, 4, 5} {
+		r[i], r[i+2] = exchange(r[i], r[i+2], 16, 0x0000ffff0000ffff)
+	}
+	for i := range 4 {
+		r[i], r[i+4] = exchange(r[i], r[i+4], 32, 0x00000000ffffffff)
+	}
+	for i := range r {
+		binary.LittleEndian.PutUint64(dst[i*dstRow:], r[i])
+	}
+}
+
+// exchange swaps the upper part of each field of a with the lower part of b.
+func exchange(a, b uint64, shift uint, low uint64) (uint64, uint64) {
+	return a&low | b&low<<shift, a>>shift&low | b&^low
+}
+
+// readClasses decodes len(dst) symbols, a multiple of the lanes but for the
+// last call, the class of each given.
+func (d *ransDecoder) readClasses(dst, classes []byte, tables contextTables) error {
+	done := ransDecodeClassesVector(d, dst, classes, tables)
+	done += d.readClassGroups(dst[done:], classes[done:], tables)
+	for i := done; i < len(dst); i++ {
+		lane := i & (d.lanes - 1)
+		x := d.state[lane]
+		e := tables[uint(classes[i])<<ransBits|uint(x&(ransTotal-1))]
+		dst[i] = byte(e >> 24)
+		x = x>>ransBits*(e&0xfff) + e>>12&0xfff
+		if x < ransLow {
+			if d.pos+2 > len(d.words) {
+				return fmt.Errorf("%w: rANS stream cut short", ErrCorrupt)
+			}
+			x = x<<16 | uint32(binary.LittleEndian.Uint16(d.words[d.pos:]))
+			d.pos += 2
+		}
+		d.state[lane] = x
+	}
+	return nil
+}
+
+// readClassGroups is readGroups with classes.
+func (d *ransDecoder) readClassGroups(dst, classes []byte, tables contextTables) int {
+	groups := 0
+	for len(dst) >= d.lanes && len(d.words)-d.pos > 2*d.lanes {
+		first := unsafe.Pointer(&d.words[d.pos])
+		p := first
+		cls, out := classes[:d.lanes], dst[:d.lanes]
+		for l := range cls {
+			table := (*ransTable)(tables[uint(cls[l])<<ransBits:])
+			d.state[l&(maxLanes-1)], out[l], p = ransStep(table, d.state[l&(maxLanes-1)], p)
+		}
+		d.pos += int(uintptr(p) - uintptr(first))
+		dst, classes = dst[d.lanes:], classes[d.lanes:]
+		groups++
+	}
+	return groups * d.lanes
+}
+
+// encodeClasses is encode with symbols of classes: of[c], prepared by init,
+// serves class c.
+func (e *ransEncoder) encodeClasses(dst, src, classes []byte, of []ransEncoder, lanesLog2 uint) []byte {
+	lanes := 1 << lanesLog2
+	e.start(len(src), lanes)
+	if len(src) > 0 {
+		p := unsafe.Pointer(&e.words[e.pos-2])
+		for i := len(src) - 1; i >= 0; i-- {
+			x := &e.state[i&(lanes-1)&(maxLanes-1)]
+			*x, p = ransPut(&of[classes[i]].symbols[src[i]], *x, p)
+		}
+		e.moveTo(p)
+	}
+	return e.finish(dst, lanes)
+}
