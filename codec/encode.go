@@ -34,6 +34,7 @@ type Encoder struct {
 	contexts contextEncoder
 	finder   contextFinder
 	zstd     *zstd.Encoder
+	repeats  repeats
 	trial    *zstd.Encoder
 	parts    []byte
 }

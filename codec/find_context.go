@@ -19,6 +19,9 @@ type contextFinder struct {
 	sums   []uint64
 	seen   []uint32
 	class  []byte
+
+	buckets [signSymbol + 1]buckets
+	sample  []int
 }
 
 // elemShape is how the unit of an element is made up.
@@ -44,6 +47,7 @@ const (
 	minPerPlace        = 4    // elements
 	screenElements     = 1 << 15
 	screenPairs        = 1 << 13
+	screenBounds       = 1 << 11
 )
 
 // minGain is what contexts must save, as a share of a run's bits: they decode
@@ -65,6 +69,10 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	if n < minContextElements || base.split.kind != splitTop || level == Fast {
 		return best, false
 	}
+	axes, lags := axes(part, n), lags(part, n)
+	if len(axes)+len(lags) == 0 {
+		return best, false
+	}
 	f.take(data, elem)
 	atLeast := level.minGain() * base.cost
 	best.cost = base.cost - atLeast
@@ -74,7 +82,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 			best, winner = c, candidate
 		}
 	}
-	for _, a := range axes(part, n) {
+	for _, a := range axes {
 		if f.placesPromise(a)*float64(n) < atLeast {
 			continue
 		}
@@ -83,7 +91,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 		}
 	}
 	perBlock := blockLen / int(elem.Width)
-	for _, lag := range lags(part, n) {
+	for _, lag := range lags {
 		for _, sign := range [...]signPlace{signRaw, signSymbol} {
 			if f.neighboursPromise(lag, sign)*float64(n) < atLeast {
 				continue
@@ -114,6 +122,9 @@ func (f *contextFinder) take(data []byte, elem Elem) {
 	f.shape = elemShape{bits: 8 * min(width, 2)}
 	f.shape.mantissa = f.shape.bits - 1 - int(elem.Exponent)
 	f.sign = 1 << (f.shape.bits - 1)
+	for i := range f.buckets {
+		f.buckets[i].made = false
+	}
 	n := len(data) / width
 	f.units = slices.Grow(f.units[:0], n)[:n]
 	if width == 1 {
@@ -122,9 +133,19 @@ func (f *contextFinder) take(data []byte, elem Elem) {
 		}
 		return
 	}
-	data = data[width-2:]
-	for i := range f.units {
-		f.units[i] = binary.LittleEndian.Uint16(data[i*width:])
+	if width > 2 {
+		for i := range f.units {
+			f.units[i] = unitAt(data, i, width)
+		}
+		return
+	}
+	units := f.units
+	for ; len(units) >= 4 && len(data) >= 8; units, data = units[4:], data[8:] {
+		v := binary.LittleEndian.Uint64(data)
+		units[0], units[1], units[2], units[3] = uint16(v), uint16(v>>16), uint16(v>>32), uint16(v>>48)
+	}
+	for i := range units {
+		units[i] = unitAt(data, i, width)
 	}
 }
 
@@ -397,33 +418,59 @@ const screenBuckets = 8
 // neighbour lag before save: the mutual information of both, in buckets of
 // equal weight, less what chance makes of it.
 func (f *contextFinder) neighboursPromise(lag int, sign signPlace) float64 {
+	bucket := f.bucketsOf(sign)
 	step := sampleStep(len(f.units)-lag, screenPairs)
-	var sample []int
-	for i := lag; i < len(f.units); i += step {
-		sample = append(sample, f.ordered(f.units[i], sign))
-	}
-	slices.Sort(sample)
-	var bound [screenBuckets - 1]int
-	for k := range bound {
-		bound[k] = sample[(k+1)*len(sample)/screenBuckets]
-	}
-	bucket := func(u uint16) (b int) {
-		v := f.ordered(u, sign)
-		for _, limit := range bound {
-			if v >= limit {
-				b++
-			}
-		}
-		return b
-	}
 	var joint [screenBuckets][screenBuckets]int
 	n := 0
 	for i := lag; i < len(f.units); i += step {
-		joint[bucket(f.units[i-lag])][bucket(f.units[i])]++
+		joint[bucket[f.units[i-lag]]%screenBuckets][bucket[f.units[i]]%screenBuckets]++
 		n++
 	}
 	const chance = (screenBuckets - 1) * (screenBuckets - 1) / (2 * math.Ln2)
 	return mutualInformation(&joint, n) - chance/float64(n)
+}
+
+// buckets tells units apart by the bucket they are in.
+type buckets struct {
+	of   [1 << 16]byte
+	made bool // for the units taken
+}
+
+// bucketsOf gives buckets of about equal weight, by a sample of the units.
+func (f *contextFinder) bucketsOf(sign signPlace) *[1 << 16]byte {
+	b := &f.buckets[sign]
+	if b.made {
+		return &b.of
+	}
+	b.made = true
+	sample := f.sample[:0]
+	step := sampleStep(len(f.units), screenBounds)
+	for i := 0; i < len(f.units); i += step {
+		sample = append(sample, f.ordered(f.units[i], sign))
+	}
+	f.sample = sample
+	slices.Sort(sample)
+	var bound [screenBuckets + 1]int
+	for k := range bound {
+		bound[k] = sample[min(k*len(sample)/screenBuckets, len(sample)-1)]
+	}
+	bound[0], bound[screenBuckets] = 0, int(f.sign)
+	if sign == signSymbol {
+		bound[0] = -int(f.sign)
+	}
+	for k := range screenBuckets {
+		for v := bound[k]; v < bound[k+1]; v++ {
+			switch {
+			case v < 0: // see ordered
+				b.of[int(f.sign)-v-1] = byte(k)
+			case sign == signSymbol:
+				b.of[v] = byte(k)
+			default:
+				b.of[v], b.of[v|int(f.sign)] = byte(k), byte(k)
+			}
+		}
+	}
+	return &b.of
 }
 
 func mutualInformation(joint *[screenBuckets][screenBuckets]int, n int) (bits float64) {

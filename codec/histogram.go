@@ -3,6 +3,7 @@ package codec
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // histogram counts the units of a run of elements by magnitude and sign, over
@@ -43,7 +44,8 @@ type values struct {
 
 // fold counts by the values that a split with that sign and raw bits makes.
 func (h *histogram) fold(sign signPlace, raw int) values {
-	f := folder{sign: sign, values: makeValues(min(h.n, len(h.counts)+2))}
+	most := min(h.n, len(h.counts)+2)
+	f := folder{sign: sign, values: values{value: make([]uint16, 0, most), counts: make([]uint32, 0, most)}}
 	shift := raw
 	if sign == signRaw {
 		shift--
@@ -71,9 +73,10 @@ func (h *histogram) mantissas(bits int) []uint32 {
 }
 
 // coarser counts by the values of a split with one raw bit more than that of
-// v: what fold gives for it, from fewer counts.
+// v: what fold gives for it, in the place of v.
 func (v values) coarser(sign signPlace) values {
-	f := folder{sign: sign, values: makeValues(len(v.value))}
+	// What is put never overtakes what is read.
+	f := folder{sign: sign, values: values{value: v.value[:0], counts: v.counts[:0]}}
 	counts := v.counts[:len(v.value)]
 	if sign == signRaw {
 		for i, value := range v.value {
@@ -88,8 +91,8 @@ func (v values) coarser(sign signPlace) values {
 	return f.values
 }
 
-func makeValues(n int) values {
-	return values{value: make([]uint16, 0, n), counts: make([]uint32, 0, n)}
+func (v values) clone() values {
+	return values{value: slices.Clone(v.value), counts: slices.Clone(v.counts)}
 }
 
 // folder adds up counts by magnitude and sign, which come in order of their

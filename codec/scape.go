@@ -1,7 +1,5 @@
 package codec
 
-import "github.com/klauspost/compress/zstd"
-
 // The method scape: exponent and the top t mantissa bits of a float as one
 // symbol, coded by rANS, with t and the sign's place chosen by cost; the other
 // bits raw. Each tensor, or run of tensors that are alike, has a model of its
@@ -242,27 +240,4 @@ func (e *Encoder) mark() mark {
 func (e *Encoder) rewind(m mark) {
 	e.models, e.blocks, e.payload = e.models[:m.models], e.blocks[:m.blocks], e.payload[:m.payload]
 	e.stored, e.at = m.stored, m.at
-}
-
-// sampleLen is how much of a run is tried before zstd codes all of it.
-const sampleLen = 32 << 10
-
-// zstdPromises tells by a sample whether zstd on a run's planes may beat what
-// the other model takes.
-func (e *Encoder) zstdPromises(m *model, data []byte, bits float64) bool {
-	width := m.split.width
-	sample := data
-	if len(data) > sampleLen {
-		at := (len(data) - sampleLen) / 2 / width * width
-		sample = data[at : at+sampleLen]
-	}
-	if e.trial == nil {
-		e.trial = newZstdEncoder(zstd.SpeedDefault)
-	}
-	size := 0
-	for _, s := range e.apart.take(&m.split, sample) {
-		e.parts = e.trial.EncodeAll(s, e.parts[:0])
-		size += len(e.parts)
-	}
-	return float64(size)/float64(len(sample)) < bits/8/float64(len(data))
 }
