@@ -52,7 +52,7 @@ func entropyOf(streams [][]byte) (size float64) {
 
 // repeats finds bytes that occur again, cheaply.
 type repeats struct {
-	last [1 << repeatBits]uint32 // one more than where a hash was last seen
+	last [1 << repeatBits]uint32 // where a hash was last seen, below other bits of the hash
 }
 
 const (
@@ -76,13 +76,16 @@ func (r *repeats) any(streams [][]byte) bool {
 // last place with their hash.
 func (r *repeats) count(b []byte) (found int) {
 	clear(r.last[:])
-	for i := 0; i+repeatLen <= len(b); i++ {
-		v, w := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
-		last := &r.last[(v*0x9e3779b97f4a7c15^w)*0xc2b2ae3d27d4eb4f>>(64-repeatBits)]
-		if at := int(*last) - 1; at >= 0 && binary.LittleEndian.Uint64(b[at:]) == v && binary.LittleEndian.Uint64(b[at+8:]) == w {
+	for i := 0; len(b)-i >= repeatLen; i++ {
+		next := (*[repeatLen]byte)(b[i:])
+		v, w := binary.LittleEndian.Uint64(next[:]), binary.LittleEndian.Uint64(next[8:])
+		hash := (v*0x9e3779b97f4a7c15 ^ w) * 0xc2b2ae3d27d4eb4f
+		last := &r.last[hash>>(64-repeatBits)]
+		tag := uint32(hash) &^ (sampleLen - 1)
+		if at := int(*last & (sampleLen - 1)); *last&^(sampleLen-1) == tag && at < i && *next == [repeatLen]byte(b[at:]) {
 			found++
 		}
-		*last = uint32(i) + 1
+		*last = tag | uint32(i)
 	}
 	return found
 }
