@@ -97,14 +97,16 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// benchmarkEncode codes data as a chunk of a matrix of 1024 columns.
 func benchmarkEncode(b *testing.B, backend string, m Method, data []byte, elem Elem) {
 	if err := SetBackend(backend); err != nil {
 		b.Fatal(err)
 	}
 	e := NewEncoder(m, 0)
+	parts := []Part{{Shape: []int64{int64(len(data)) / 1024 / int64(elem.Width), 1024}}}
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if _, err := e.Encode(data, elem, nil); err != nil {
+		if _, err := e.Encode(data, elem, parts); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -12,7 +12,10 @@ import (
 // element before along each axis for classes by neighbour. A sample tells
 // whether one promises anything; the promising are then counted out exactly.
 type contextFinder struct {
-	units  []uint16 // of the elements
+	data   []byte // of n elements
+	width  int
+	n      int
+	units  []uint16 // of the elements, once all are needed
 	sign   uint16   // the sign's bit
 	shape  elemShape
 	counts [maxClasses][contextValues]uint32
@@ -47,7 +50,7 @@ const (
 	minPerPlace        = 4    // elements
 	screenElements     = 1 << 15
 	screenPairs        = 1 << 13
-	screenBounds       = 1 << 11
+	screenBounds       = 1 << 10
 )
 
 // minGain is what contexts must save, as a share of a run's bits: they decode
@@ -73,7 +76,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	if len(axes)+len(lags) == 0 {
 		return best, false
 	}
-	f.take(data, elem)
+	f.start(data, elem)
 	atLeast := level.minGain() * base.cost
 	best.cost = base.cost - atLeast
 	var winner func(split) (contextChoice, bool)
@@ -116,37 +119,38 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	return best, true
 }
 
-// take reads the units of data.
-func (f *contextFinder) take(data []byte, elem Elem) {
-	width := int(elem.Width)
-	f.shape = elemShape{bits: 8 * min(width, 2)}
+// start begins on data.
+func (f *contextFinder) start(data []byte, elem Elem) {
+	f.data, f.width, f.n = data, int(elem.Width), len(data)/int(elem.Width)
+	f.shape = elemShape{bits: 8 * min(f.width, 2)}
 	f.shape.mantissa = f.shape.bits - 1 - int(elem.Exponent)
 	f.sign = 1 << (f.shape.bits - 1)
+	f.units = f.units[:0]
 	for i := range f.buckets {
 		f.buckets[i].made = false
 	}
-	n := len(data) / width
-	f.units = slices.Grow(f.units[:0], n)[:n]
-	if width == 1 {
-		for i := range f.units {
-			f.units[i] = uint16(data[i])
-		}
-		return
+}
+
+// unit gives one unit, for screening.
+func (f *contextFinder) unit(i int) uint16 { return unitAt(f.data, i, f.width) }
+
+// all gives all units, for counting.
+func (f *contextFinder) all() []uint16 {
+	if len(f.units) > 0 {
+		return f.units
 	}
-	if width > 2 {
-		for i := range f.units {
-			f.units[i] = unitAt(data, i, width)
+	f.units = slices.Grow(f.units, f.n)[:f.n]
+	units, data := f.units, f.data
+	if f.width == 2 {
+		for ; len(units) >= 4 && len(data) >= 8; units, data = units[4:], data[8:] {
+			v := binary.LittleEndian.Uint64(data)
+			units[0], units[1], units[2], units[3] = uint16(v), uint16(v>>16), uint16(v>>32), uint16(v>>48)
 		}
-		return
-	}
-	units := f.units
-	for ; len(units) >= 4 && len(data) >= 8; units, data = units[4:], data[8:] {
-		v := binary.LittleEndian.Uint64(data)
-		units[0], units[1], units[2], units[3] = uint16(v), uint16(v>>16), uint16(v>>32), uint16(v>>48)
 	}
 	for i := range units {
-		units[i] = unitAt(data, i, width)
+		units[i] = unitAt(data, i, f.width)
 	}
+	return f.units
 }
 
 // axes lists the axes of a part of n elements that have some elements for each
@@ -226,8 +230,8 @@ func (f *contextFinder) sumPlaces(a axis, step int) {
 	clear(f.sums)
 	clear(f.seen)
 	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
-	for i := 0; i < len(f.units); i += step {
-		if m := f.units[i] &^ f.sign; m > 0 {
+	for i := 0; i < f.n; i += step {
+		if m := f.unit(i) &^ f.sign; m > 0 {
 			f.sums[p] += uint64(m)
 			f.seen[p]++
 		}
@@ -249,7 +253,7 @@ func (f *contextFinder) sumPlaces(a axis, step int) {
 // in scale; knowing the scale s of a normal weight saves about the variance of
 // ln s in nats (half of Fisher's information, which is 2).
 func (f *contextFinder) placesPromise(a axis) float64 {
-	step := sampleStep(len(f.units), max(screenElements, 8*int(a.count)))
+	step := sampleStep(f.n, max(screenElements, 8*int(a.count)))
 	f.sumPlaces(a, step)
 	var n, k, sum, squares, between float64
 	for p, c := range f.seen {
@@ -260,8 +264,8 @@ func (f *contextFinder) placesPromise(a axis) float64 {
 			between += float64(f.sums[p]) * float64(f.sums[p]) / float64(c)
 		}
 	}
-	for i := 0; i < len(f.units); i += step {
-		m := float64(f.units[i] &^ f.sign)
+	for i := 0; i < f.n; i += step {
+		m := float64(f.unit(i) &^ f.sign)
 		squares += m * m
 	}
 	if k < 2 || n <= k {
@@ -318,7 +322,7 @@ func (f *contextFinder) byPlace(a axis, base split, steps int) (contextChoice, b
 	shift := split.rankShift()
 	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
 	class := f.class[p]
-	for _, u := range f.units {
+	for _, u := range f.all() {
 		f.counts[class][(u&^f.sign)>>shift]++
 		if r++; r == a.stride {
 			r = 0
@@ -373,7 +377,7 @@ func (f *contextFinder) clearCounts(classes int) {
 func (f *contextFinder) settle(c context, s split, side float64) (contextChoice, bool) {
 	s.natural = s.width > 1
 	var all [contextValues]bool
-	cost := side + float64(len(f.units)*s.raw)
+	cost := side + float64(f.n*s.raw)
 	for k := range c.classes {
 		bits, used := 0.0, 0
 		n := uint32(0)
@@ -419,11 +423,11 @@ const screenBuckets = 8
 // equal weight, less what chance makes of it.
 func (f *contextFinder) neighboursPromise(lag int, sign signPlace) float64 {
 	bucket := f.bucketsOf(sign)
-	step := sampleStep(len(f.units)-lag, screenPairs)
+	step := sampleStep(f.n-lag, screenPairs)
 	var joint [screenBuckets][screenBuckets]int
 	n := 0
-	for i := lag; i < len(f.units); i += step {
-		joint[bucket[f.units[i-lag]]%screenBuckets][bucket[f.units[i]]%screenBuckets]++
+	for i := lag; i < f.n; i += step {
+		joint[bucket.find(f.unit(i-lag))][bucket.find(f.unit(i))]++
 		n++
 	}
 	const chance = (screenBuckets - 1) * (screenBuckets - 1) / (2 * math.Ln2)
@@ -432,21 +436,28 @@ func (f *contextFinder) neighboursPromise(lag int, sign signPlace) float64 {
 
 // buckets tells units apart by the bucket they are in.
 type buckets struct {
-	of   [1 << 16]byte
-	made bool // for the units taken
+	of    [1 << bucketBits]byte // by the upper bits of the unit
+	shift int
+	made  bool
+}
+
+const bucketBits = 13
+
+func (b *buckets) find(unit uint16) byte {
+	return b.of[unit>>(b.shift&15)&(1<<bucketBits-1)] % screenBuckets
 }
 
 // bucketsOf gives buckets of about equal weight, by a sample of the units.
-func (f *contextFinder) bucketsOf(sign signPlace) *[1 << 16]byte {
+func (f *contextFinder) bucketsOf(sign signPlace) *buckets {
 	b := &f.buckets[sign]
 	if b.made {
-		return &b.of
+		return b
 	}
-	b.made = true
+	b.made, b.shift = true, max(f.shape.bits-bucketBits, 0)
 	sample := f.sample[:0]
-	step := sampleStep(len(f.units), screenBounds)
-	for i := 0; i < len(f.units); i += step {
-		sample = append(sample, f.ordered(f.units[i], sign))
+	step := sampleStep(f.n, screenBounds)
+	for i := 0; i < f.n; i += step {
+		sample = append(sample, f.ordered(f.unit(i), sign)>>b.shift)
 	}
 	f.sample = sample
 	slices.Sort(sample)
@@ -454,23 +465,24 @@ func (f *contextFinder) bucketsOf(sign signPlace) *[1 << 16]byte {
 	for k := range bound {
 		bound[k] = sample[min(k*len(sample)/screenBuckets, len(sample)-1)]
 	}
-	bound[0], bound[screenBuckets] = 0, int(f.sign)
+	minus := int(f.sign) >> b.shift
+	bound[0], bound[screenBuckets] = 0, minus
 	if sign == signSymbol {
-		bound[0] = -int(f.sign)
+		bound[0] = -minus
 	}
 	for k := range screenBuckets {
 		for v := bound[k]; v < bound[k+1]; v++ {
 			switch {
 			case v < 0: // see ordered
-				b.of[int(f.sign)-v-1] = byte(k)
+				b.of[minus-v-1] = byte(k)
 			case sign == signSymbol:
 				b.of[v] = byte(k)
 			default:
-				b.of[v], b.of[v|int(f.sign)] = byte(k), byte(k)
+				b.of[v], b.of[v|minus] = byte(k), byte(k)
 			}
 		}
 	}
-	return &b.of
+	return b
 }
 
 func mutualInformation(joint *[screenBuckets][screenBuckets]int, n int) (bits float64) {
@@ -515,22 +527,23 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 		return v
 	}
 	f.clearCounts(1)
-	for _, u := range f.units {
+	units := f.all()
+	for _, u := range units {
 		f.counts[0][value(u)]++
 	}
-	thresholds, classOf := cutByWeight(&f.counts[0], len(f.units), classes, sign)
+	thresholds, classOf := cutByWeight(&f.counts[0], len(units), classes, sign)
 	if len(thresholds) == 0 {
 		return contextChoice{}, false
 	}
 	c := context{kind: contextNeighbour, lag: lag, segmented: lag < maxLanes, classes: len(thresholds) + 2}
 	c.first = byte(len(thresholds) + 1)
 	f.clearCounts(c.classes)
-	block := blockLens(len(f.units), perBlock, 1)[0]
-	for i, u := range f.units {
+	block := blockLens(len(units), perBlock, 1)[0]
+	for i, u := range units {
 		class := c.first
 		if c.segmented || i%block >= lag {
 			if i >= lag {
-				class = classOf[value(f.units[i-lag])]
+				class = classOf[value(units[i-lag])]
 			}
 		}
 		f.counts[class][value(u)]++
