@@ -94,9 +94,7 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	}
 	n := len(symbols)
 	whole := n &^ (vectorLen - 1)
-	if s.natural || s.width == 1 {
-		whole = 0
-	}
+	paired := !s.natural && s.width > 1
 	f := s.fields()
 	start := 0
 	if p, ok := newPairing(s); ok {
@@ -105,7 +103,7 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	}
 	for p := start; p < n; p++ {
 		i := p
-		if p < whole {
+		if paired && p < whole {
 			i = p&^(vectorLen-1) + pairedIndex(p&(vectorLen-1))
 		}
 		unit := unitAt(data, i, s.width)
@@ -144,7 +142,7 @@ func (a *apart) takeByPairing(p *pairing, s *split, symbols, mid, low, data []by
 			p.take(symbols[at:at+n], low[at:at+n], nil, units)
 		}
 		if s.alpha.kind == alphabetList {
-			takeRanked(symbols[at:at+n], units, &a.rank, s.rankShift())
+			p.takeRanked(symbols[at:at+n], units, &a.rank, s.rankShift())
 		}
 	}
 }

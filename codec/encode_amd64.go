@@ -63,9 +63,9 @@ func packVector(dst, src []byte, k int) int {
 	return groups
 }
 
-// takePairedVector takes whole groups apart, and gives the number of units.
-// high is nil if there are at most 8 raw bits.
-func takePairedVector(p *pairing, symbols, low, high, units []byte) int {
+// takeUnitsVector takes whole groups apart, and gives the number of units. high
+// is nil if there are at most 8 raw bits.
+func takeUnitsVector(p *pairing, symbols, low, high, units []byte) int {
 	groups := len(symbols) / vectorLen
 	if groups == 0 || backend(current.Load()) == backendGo {
 		return 0
@@ -76,12 +76,19 @@ func takePairedVector(p *pairing, symbols, low, high, units []byte) int {
 		uint64(p.base) | uint64(p.value)<<16 | uint64(p.mask)<<32 | uint64(p.sign)<<48,
 		uint64(p.shift), uint64(p.up), uint64(p.minus),
 	}
-	if high == nil {
-		takePairedAVX2(&symbols[0], &low[0], &units[0], groups, &params)
-		return n
+	if p.hasTop {
+		_ = high[n-1]
 	}
-	_ = high[n-1]
-	takePairedWideAVX2(&symbols[0], &low[0], &high[0], &units[0], groups, &params)
+	switch {
+	case p.hasTop && p.natural:
+		takeNaturalWideAVX2(&symbols[0], &low[0], &high[0], &units[0], groups, &params)
+	case p.hasTop:
+		takePairedWideAVX2(&symbols[0], &low[0], &high[0], &units[0], groups, &params)
+	case p.natural:
+		takeNaturalAVX2(&symbols[0], &low[0], &units[0], groups, &params)
+	default:
+		takePairedAVX2(&symbols[0], &low[0], &units[0], groups, &params)
+	}
 	return n
 }
 

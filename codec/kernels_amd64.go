@@ -84,6 +84,16 @@ func takePairedAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint6
 //go:noescape
 func takePairedWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
 
+// takeNaturalAVX2 is takePairedAVX2 in natural order.
+//
+//go:noescape
+func takeNaturalAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+
+// takeNaturalWideAVX2 is takePairedWideAVX2 in natural order.
+//
+//go:noescape
+func takeNaturalWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+
 // gatherPlane4AVX2 takes the first byte of every four, in groups of 32.
 //
 //go:noescape

@@ -5199,10 +5199,12 @@ loop:
 	VPOR     Y12, Y10, Y10
 	VMOVDQU  Y10, (DX)
 	VPSRLW   $0x08, Y9, Y8
-	VPANDN   Y11, Y5, Y10
+	VPAND    Y5, Y9, Y9
+	VPSRLW   $0x08, Y11, Y10
+	VPAND    Y5, Y11, Y11
+	VPSLLW   $0x08, Y10, Y10
 	VPOR     Y10, Y8, Y8
 	VMOVDQU  Y8, (CX)
-	VPAND    Y5, Y9, Y9
 	VPSLLW   $0x08, Y11, Y11
 	VPOR     Y11, Y9, Y9
 	VMOVDQU  Y9, (AX)
@@ -5232,10 +5234,12 @@ loop:
 	VPOR     Y12, Y10, Y10
 	VMOVDQU  Y10, 32(DX)
 	VPSRLW   $0x08, Y9, Y8
-	VPANDN   Y11, Y5, Y10
+	VPAND    Y5, Y9, Y9
+	VPSRLW   $0x08, Y11, Y10
+	VPAND    Y5, Y11, Y11
+	VPSLLW   $0x08, Y10, Y10
 	VPOR     Y10, Y8, Y8
 	VMOVDQU  Y8, 32(CX)
-	VPAND    Y5, Y9, Y9
 	VPSLLW   $0x08, Y11, Y11
 	VPOR     Y11, Y9, Y9
 	VMOVDQU  Y9, 32(AX)
@@ -5245,6 +5249,196 @@ loop:
 	ADDQ     $0x40, DX
 	DECQ     SI
 	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func takeNaturalAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takeNaturalAVX2(SB), NOSPLIT, $0-40
+	MOVQ         low+8(FP), AX
+	MOVQ         symbols+0(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         p+32(FP), SI
+	VPBROADCASTW (SI), Y0
+	VPBROADCASTW 2(SI), Y1
+	VPBROADCASTW 4(SI), Y2
+	VPBROADCASTW 6(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
+	VMOVQ        8(SI), X5
+	VMOVQ        16(SI), X6
+	VPBROADCASTW 24(SI), Y4
+
+loop:
+	TESTQ     BX, BX
+	JE        end
+	VMOVDQU   (DX), Y7
+	VPAND     Y1, Y7, Y9
+	VPSRLW    X5, Y9, Y9
+	VPSRLW    $0x0f, Y7, Y8
+	VPAND     Y4, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VPSUBUSW  Y0, Y9, Y9
+	VPSRLW    X6, Y7, Y8
+	VPAND     Y3, Y8, Y8
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y8, Y8
+	VMOVDQU   32(DX), Y7
+	VPAND     Y1, Y7, Y11
+	VPSRLW    X5, Y11, Y11
+	VPSRLW    $0x0f, Y7, Y10
+	VPAND     Y4, Y10, Y10
+	VPOR      Y10, Y11, Y11
+	VPSUBUSW  Y0, Y11, Y11
+	VPSRLW    X6, Y7, Y10
+	VPAND     Y3, Y10, Y10
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y10, Y10
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, (CX)
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, (AX)
+	VMOVDQU   64(DX), Y7
+	VPAND     Y1, Y7, Y9
+	VPSRLW    X5, Y9, Y9
+	VPSRLW    $0x0f, Y7, Y8
+	VPAND     Y4, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VPSUBUSW  Y0, Y9, Y9
+	VPSRLW    X6, Y7, Y8
+	VPAND     Y3, Y8, Y8
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y8, Y8
+	VMOVDQU   96(DX), Y7
+	VPAND     Y1, Y7, Y11
+	VPSRLW    X5, Y11, Y11
+	VPSRLW    $0x0f, Y7, Y10
+	VPAND     Y4, Y10, Y10
+	VPOR      Y10, Y11, Y11
+	VPSUBUSW  Y0, Y11, Y11
+	VPSRLW    X6, Y7, Y10
+	VPAND     Y3, Y10, Y10
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y10, Y10
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, 32(CX)
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, 32(AX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	DECQ      BX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func takeNaturalWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takeNaturalWideAVX2(SB), NOSPLIT, $0-48
+	MOVQ         low+8(FP), AX
+	MOVQ         high+16(FP), CX
+	MOVQ         symbols+0(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVQ         p+40(FP), DI
+	VPBROADCASTW (DI), Y0
+	VPBROADCASTW 2(DI), Y1
+	VPBROADCASTW 4(DI), Y2
+	VPBROADCASTW 6(DI), Y3
+	VPCMPEQW     Y5, Y5, Y5
+	VPSRLW       $0x08, Y5, Y5
+	VMOVQ        8(DI), X6
+	VMOVQ        16(DI), X7
+	VPBROADCASTW 24(DI), Y4
+
+loop:
+	TESTQ     SI, SI
+	JE        end
+	VMOVDQU   (BX), Y8
+	VPAND     Y1, Y8, Y10
+	VPSRLW    X6, Y10, Y10
+	VPSRLW    $0x0f, Y8, Y9
+	VPAND     Y4, Y9, Y9
+	VPOR      Y9, Y10, Y10
+	VPSUBUSW  Y0, Y10, Y10
+	VPSRLW    X7, Y8, Y9
+	VPAND     Y3, Y9, Y9
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VMOVDQU   32(BX), Y8
+	VPAND     Y1, Y8, Y12
+	VPSRLW    X6, Y12, Y12
+	VPSRLW    $0x0f, Y8, Y11
+	VPAND     Y4, Y11, Y11
+	VPOR      Y11, Y12, Y12
+	VPSUBUSW  Y0, Y12, Y12
+	VPSRLW    X7, Y8, Y11
+	VPAND     Y3, Y11, Y11
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y11, Y11
+	VPACKUSWB Y12, Y10, Y10
+	VPERMQ    $0xd8, Y10, Y10
+	VMOVDQU   Y10, (DX)
+	VPSRLW    $0x08, Y9, Y8
+	VPAND     Y5, Y9, Y9
+	VPSRLW    $0x08, Y11, Y10
+	VPAND     Y5, Y11, Y11
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, (CX)
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, (AX)
+	VMOVDQU   64(BX), Y8
+	VPAND     Y1, Y8, Y10
+	VPSRLW    X6, Y10, Y10
+	VPSRLW    $0x0f, Y8, Y9
+	VPAND     Y4, Y9, Y9
+	VPOR      Y9, Y10, Y10
+	VPSUBUSW  Y0, Y10, Y10
+	VPSRLW    X7, Y8, Y9
+	VPAND     Y3, Y9, Y9
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VMOVDQU   96(BX), Y8
+	VPAND     Y1, Y8, Y12
+	VPSRLW    X6, Y12, Y12
+	VPSRLW    $0x0f, Y8, Y11
+	VPAND     Y4, Y11, Y11
+	VPOR      Y11, Y12, Y12
+	VPSUBUSW  Y0, Y12, Y12
+	VPSRLW    X7, Y8, Y11
+	VPAND     Y3, Y11, Y11
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y11, Y11
+	VPACKUSWB Y12, Y10, Y10
+	VPERMQ    $0xd8, Y10, Y10
+	VMOVDQU   Y10, 32(DX)
+	VPSRLW    $0x08, Y9, Y8
+	VPAND     Y5, Y9, Y9
+	VPSRLW    $0x08, Y11, Y10
+	VPAND     Y5, Y11, Y11
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, 32(CX)
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, 32(AX)
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	DECQ      SI
+	JMP       loop
 
 end:
 	VZEROUPPER

@@ -2,9 +2,9 @@ package codec
 
 import "encoding/binary"
 
-// pairing takes 16-bit units apart to paired streams by arithmetic alone: the
-// inverse of merger.mergePaired, with which it shares the layout. Every value
-// must be in the alphabet; the symbols of a list are left to the caller.
+// pairing takes 16-bit units apart by arithmetic alone: to paired streams, as
+// the inverse of merger.mergePaired, or in natural order. Every value must be
+// in the alphabet; the symbols of a list are left to the caller.
 type pairing struct {
 	base   uint16 // symbols are max(0, value-base)
 	value  uint16 // the bits of a unit that make its value, from shift on
@@ -14,13 +14,15 @@ type pairing struct {
 	sign   uint16 // the sign's bit among the raw bits, up from which it is shifted down
 	up     uint
 	hasTop bool // more than 8 raw bits: the upper ones are a stream of their own
+
+	natural bool // the streams' order
 }
 
 func newPairing(s *split) (pairing, bool) {
-	if s.kind != splitTop || s.width < 2 || s.natural || s.sign == signNone || s.raw == 0 {
+	if s.kind != splitTop || s.width < 2 || s.sign == signNone || s.raw == 0 {
 		return pairing{}, false
 	}
-	p := pairing{base: s.alpha.base, shift: uint(s.raw - 1), up: uint(16 - s.raw), hasTop: s.raw > 8}
+	p := pairing{base: s.alpha.base, shift: uint(s.raw - 1), up: uint(16 - s.raw), hasTop: s.raw > 8, natural: s.natural}
 	if s.sign == signRaw {
 		p.mask = 1<<p.shift - 1
 		p.sign = 1 << p.shift
@@ -35,12 +37,37 @@ func newPairing(s *split) (pairing, bool) {
 // take fills the streams with whole groups of vectorLen units: symbols, the
 // lowest 8 raw bits and, if hasTop, those above.
 func (p *pairing) take(symbols, low, high, units []byte) {
-	done := takePairedVector(p, symbols, low, high, units)
+	done := takeUnitsVector(p, symbols, low, high, units)
 	symbols, low, units = symbols[done:], low[done:], units[2*done:]
 	if p.hasTop {
-		p.takeWide(symbols, low, high[done:], units)
-	} else {
+		high = high[done:]
+	}
+	switch {
+	case p.natural:
+		p.takeNatural(symbols, low, high, units)
+	case p.hasTop:
+		p.takeWide(symbols, low, high, units)
+	default:
 		p.takeNarrow(symbols, low, units)
+	}
+}
+
+// takeNatural takes eight neighbours at a time.
+func (p *pairing) takeNatural(symbols, low, high, units []byte) {
+	base, value, minus := lanes16*uint64(p.base), lanes16*uint64(p.value), lanes16*uint64(p.minus)
+	mask, sign := lanes16*uint64(p.mask), lanes16*uint64(p.sign)
+	shift, up := p.shift&15, p.up&15
+	for at := 0; at+8 <= len(symbols); at += 8 {
+		a := binary.LittleEndian.Uint64(units[2*at:])
+		b := binary.LittleEndian.Uint64(units[2*at+8:])
+		s := evenBytes(subtract16(a&value>>shift|a>>15&minus, base))
+		t := evenBytes(subtract16(b&value>>shift|b>>15&minus, base))
+		binary.LittleEndian.PutUint64(symbols[at:], s|t<<32)
+		a, b = a&mask|a>>up&sign, b&mask|b>>up&sign
+		binary.LittleEndian.PutUint64(low[at:], evenBytes(a)|evenBytes(b)<<32)
+		if p.hasTop {
+			binary.LittleEndian.PutUint64(high[at:], evenBytes(a>>8)|evenBytes(b>>8)<<32)
+		}
 	}
 }
 
@@ -92,12 +119,17 @@ func subtract16(a, b uint64) uint64 {
 
 // takeRanked looks the symbols of whole groups of units up by their upper
 // bits.
-func takeRanked(symbols, units []byte, rank *[1 << 16]byte, shift uint) {
+func (p *pairing) takeRanked(symbols, units []byte, rank *[1 << 16]byte, shift uint) {
 	for len(symbols) >= vectorLen && len(units) >= 2*vectorLen {
 		s, u := (*[vectorLen]byte)(symbols), (*[2 * vectorLen]byte)(units)
+		next, other := 2, vectorLen // from one symbol to the next but one, and to the one between
+		if p.natural {
+			next, other = 4, 2
+		}
 		for j := 0; j < vectorLen; j += 2 {
-			s[j] = rank[binary.LittleEndian.Uint16(u[j:])>>(shift&15)]
-			s[j+1] = rank[binary.LittleEndian.Uint16(u[j+vectorLen:])>>(shift&15)]
+			at := j / 2 * next
+			s[j] = rank[binary.LittleEndian.Uint16(u[at:])>>(shift&15)]
+			s[j+1] = rank[binary.LittleEndian.Uint16(u[at+other:])>>(shift&15)]
 		}
 		symbols, units = symbols[vectorLen:], units[2*vectorLen:]
 	}

@@ -19,7 +19,7 @@ func vectorParams(*split) [4]uint64 { return [4]uint64{} }
 
 func ransEncodeVector(*ransEncoder, []byte, uint) int { return 0 }
 
-func takePairedVector(p *pairing, symbols, low, high, units []byte) int { return 0 }
+func takeUnitsVector(p *pairing, symbols, low, high, units []byte) int { return 0 }
 
 func packVector(dst, src []byte, k int) int { return 0 }
 

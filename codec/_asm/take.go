@@ -6,10 +6,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// takeAVX2 takes 16-bit units apart to paired symbols and raw bits: see pairing
-// in package codec. wide is with more than eight
-// raw bits, the upper of which go to high.
-func takeAVX2(name, doc string, wide bool) {
+// takeAVX2 takes 16-bit units apart to symbols and raw bits: see pairing in
+// package codec. wide is with more than eight raw bits, the upper of which go
+// to high; paired is the order of the streams.
+func takeAVX2(name, doc string, wide, paired bool) {
 	high := ""
 	if wide {
 		high = "high, "
@@ -46,7 +46,11 @@ func takeAVX2(name, doc string, wide bool) {
 		for odd := range 2 {
 			u, m := YMM(), YMM()
 			v[odd], r[odd] = YMM(), YMM()
-			VMOVDQU(Mem{Base: src, Disp: h + 64*odd}, u)
+			disp := 2*h + 32*odd
+			if paired {
+				disp = h + 64*odd
+			}
+			VMOVDQU(Mem{Base: src, Disp: disp}, u)
 			VPAND(value, u, v[odd])
 			VPSRLW(shift, v[odd], v[odd])
 			VPSRLW(Imm(15), u, m)
@@ -58,20 +62,16 @@ func takeAVX2(name, doc string, wide bool) {
 			VPAND(mask, u, u)
 			VPOR(u, r[odd], r[odd])
 		}
-		VPSLLW(Imm(8), v[1], v[1])
-		VPOR(v[1], v[0], v[0])
-		VMOVDQU(v[0], Mem{Base: symbols, Disp: h})
+		VMOVDQU(joinBytes(v[0], v[1], paired), Mem{Base: symbols, Disp: h})
 		if wide {
-			upper, odd := YMM(), YMM()
-			VPSRLW(Imm(8), r[0], upper)
-			VPANDN(r[1], lowBytes, odd)
-			VPOR(odd, upper, upper)
-			VMOVDQU(upper, Mem{Base: outs[1], Disp: h})
-			VPAND(lowBytes, r[0], r[0])
+			upper := [2]VecVirtual{YMM(), YMM()}
+			for odd := range 2 {
+				VPSRLW(Imm(8), r[odd], upper[odd])
+				VPAND(lowBytes, r[odd], r[odd])
+			}
+			VMOVDQU(joinBytes(upper[0], upper[1], paired), Mem{Base: outs[1], Disp: h})
 		}
-		VPSLLW(Imm(8), r[1], r[1])
-		VPOR(r[1], r[0], r[0])
-		VMOVDQU(r[0], Mem{Base: outs[0], Disp: h})
+		VMOVDQU(joinBytes(r[0], r[1], paired), Mem{Base: outs[0], Disp: h})
 	}
 	ADDQ(U32(128), src)
 	for _, out := range append(outs, symbols) {
@@ -82,4 +82,17 @@ func takeAVX2(name, doc string, wide bool) {
 	Label("end")
 	VZEROUPPER()
 	RET()
+}
+
+// joinBytes joins the low bytes of the words of a and b, whose upper bytes are
+// zero: those of b between those of a if paired, else behind them.
+func joinBytes(a, b VecVirtual, paired bool) VecVirtual {
+	if paired {
+		VPSLLW(Imm(8), b, b)
+		VPOR(b, a, a)
+		return a
+	}
+	VPACKUSWB(b, a, a)
+	VPERMQ(Imm(0xd8), a, a)
+	return a
 }
