@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // context tells the symbols of a stream apart into classes, each with
@@ -14,10 +15,10 @@ type context struct {
 	kind    contextKind
 	classes int // 2 to maxClasses
 
-	// contextPlace: element i of the chunk has the class of
-	// (i+phase)/stride mod len(class).
-	stride, phase uint64
-	class         []byte
+	// contextPlace: the places of an element on one or two axes add up to its
+	// class, less a floor; what is beyond the classes is in the outermost.
+	axes  []placeAxis
+	floor byte
 
 	// contextNeighbour: the symbol lag elements before gives the class. In a
 	// segmented stream the block is cut into vectorLen segments that are coded
@@ -28,6 +29,16 @@ type context struct {
 	thresholds []byte // symbols; a class counts those that are not above the neighbour
 }
 
+// placeAxis gives element i of the chunk what stands at (i+phase)/stride mod
+// len(class).
+type placeAxis struct {
+	stride, phase uint64
+	class         []byte // each below maxClasses
+}
+
+// period is after how many elements the places repeat themselves.
+func (a *placeAxis) period() uint64 { return a.stride * uint64(len(a.class)) }
+
 type contextKind uint8
 
 const (
@@ -37,20 +48,18 @@ const (
 
 const (
 	maxClasses = 16
+	maxAxes    = 2
 	maxPlaces  = 1 << 20 // places that have a class of their own
 	maxStride  = 1 << 40 // elements
 	maxLag     = MaxBlockLen
 )
 
-// classBits is the width of a class in the list of classes.
-func (c *context) classBits() uint { return uint(bits.Len(uint(c.classes - 1))) }
-
 // fromChunk makes a context for elements that begin at element first of a
 // chunk from one that counts them from 0.
 func (c *context) fromChunk(first int) {
-	if c.kind == contextPlace {
-		whole := c.stride * uint64(len(c.class))
-		c.phase = (c.phase + whole - uint64(first)%whole) % whole
+	for i := range c.axes {
+		a := &c.axes[i]
+		a.phase = (a.phase + a.period() - uint64(first)%a.period()) % a.period()
 	}
 }
 
@@ -65,12 +74,22 @@ func (c *context) marshal(dst []byte) []byte {
 		dst = append(dst, segmented, c.first, byte(len(c.thresholds)))
 		return append(dst, c.thresholds...)
 	}
-	dst = binary.AppendUvarint(dst, c.stride)
-	dst = binary.AppendUvarint(dst, uint64(len(c.class)))
-	dst = binary.AppendUvarint(dst, c.phase)
+	dst = append(dst, byte(len(c.axes)), c.floor)
+	for i := range c.axes {
+		dst = c.axes[i].marshal(dst)
+	}
+	return dst
+}
+
+func (a *placeAxis) marshal(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, a.stride)
+	dst = binary.AppendUvarint(dst, uint64(len(a.class)))
+	dst = binary.AppendUvarint(dst, a.phase)
+	width := uint(bits.Len8(slices.Max(a.class)))
+	dst = append(dst, byte(width))
 	w := bitWriter{buf: dst}
-	for _, v := range c.class {
-		w.write(uint32(v), c.classBits())
+	for _, v := range a.class {
+		w.write(uint32(v), width)
 	}
 	return w.close()
 }
@@ -98,6 +117,25 @@ func parseContext(b []byte) (c *context, rest []byte, err error) {
 }
 
 func (c *context) parsePlaces(b []byte) ([]byte, error) {
+	if len(b) < 2 {
+		return nil, errShortHeader
+	}
+	axes := int(b[0])
+	c.floor, b = b[1], b[2:]
+	if axes < 1 || axes > maxAxes || int(c.floor) >= 2*maxClasses {
+		return nil, fmt.Errorf("%w: %d axes, floor %d", ErrCorrupt, axes, c.floor)
+	}
+	c.axes = make([]placeAxis, axes)
+	for i := range c.axes {
+		var err error
+		if b, err = c.axes[i].parse(b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (a *placeAxis) parse(b []byte) ([]byte, error) {
 	var v [3]uint64
 	for i, limit := range [...]uint64{maxStride, maxPlaces, maxStride * maxPlaces} {
 		var err error
@@ -105,23 +143,28 @@ func (c *context) parsePlaces(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	c.stride, c.phase = v[0], v[2]
-	if c.stride == 0 || v[1] == 0 || c.phase >= c.stride*v[1] {
+	a.stride, a.phase = v[0], v[2]
+	if a.stride == 0 || v[1] == 0 || a.phase >= a.stride*v[1] {
 		return nil, fmt.Errorf("%w: place %d of %d by %d", ErrCorrupt, v[2], v[1], v[0])
 	}
-	if uint64(len(b)) < (v[1]*uint64(c.classBits())+7)/8 {
+	if len(b) == 0 {
 		return nil, errShortHeader
 	}
-	c.class = make([]byte, v[1])
+	width, b := uint(b[0]), b[1:]
+	if width > uint(bits.Len(maxClasses-1)) {
+		return nil, fmt.Errorf("%w: places of %d bits", ErrCorrupt, width)
+	}
+	if uint64(len(b)) < (v[1]*uint64(width)+7)/8 {
+		return nil, errShortHeader
+	}
+	a.class = make([]byte, v[1])
 	r := bitReader{buf: b}
-	for i := range c.class {
-		if c.class[i] = byte(r.read(c.classBits())); int(c.class[i]) >= c.classes {
-			return nil, fmt.Errorf("%w: class %d of %d", ErrCorrupt, c.class[i], c.classes)
-		}
+	for i := range a.class {
+		a.class[i] = byte(r.read(width))
 	}
 	rest, ok := r.close()
-	if !ok {
-		return nil, fmt.Errorf("%w: padding of the classes", ErrCorrupt)
+	if !ok || uint(bits.Len8(slices.Max(a.class))) != width {
+		return nil, fmt.Errorf("%w: places of %d bits, or their padding", ErrCorrupt, width)
 	}
 	return rest, nil
 }
@@ -150,22 +193,62 @@ func (c *context) parseNeighbour(b []byte) ([]byte, error) {
 // places fills dst with the classes of the elements from number at of the
 // chunk on.
 func (c *context) places(dst []byte, at uint64) {
-	place := (at + c.phase) % (c.stride * uint64(len(c.class)))
-	index, run := place/c.stride, c.stride-place%c.stride
-	if c.stride == 1 {
-		for len(dst) > 0 {
-			n := copy(dst, c.class[index:])
-			dst, index = dst[n:], 0
-		}
+	for i := range c.axes {
+		c.axes[i].fill(dst, at, i > 0)
+	}
+	if len(c.axes) == 1 && c.floor == 0 && int(slices.Max(c.axes[0].class)) < c.classes {
 		return
 	}
+	var class [256]byte
+	for v := range class {
+		class[v] = byte(min(max(v-int(c.floor), 0), c.classes-1))
+	}
+	for i, v := range dst {
+		dst[i] = class[v]
+	}
+}
+
+// fill sets dst to what stands at the places of the elements from number at
+// on, or adds it.
+func (a *placeAxis) fill(dst []byte, at uint64, add bool) {
+	place := (at + a.phase) % a.period()
+	index, run := place/a.stride, a.stride-place%a.stride
 	for len(dst) > 0 {
-		n := int(min(run, uint64(len(dst))))
-		fill(dst[:n], c.class[index])
-		dst, run = dst[n:], c.stride
-		if index++; index == uint64(len(c.class)) {
+		var n int
+		if a.stride == 1 {
+			n = min(len(dst), len(a.class)-int(index))
+			put(dst[:n], a.class[index:], add)
 			index = 0
+		} else {
+			n = int(min(run, uint64(len(dst))))
+			if run = a.stride; add {
+				addTo(dst[:n], a.class[index])
+			} else {
+				fill(dst[:n], a.class[index])
+			}
+			if index++; index == uint64(len(a.class)) {
+				index = 0
+			}
 		}
+		dst = dst[n:]
+	}
+}
+
+// put copies src to dst, or adds it.
+func put(dst, src []byte, add bool) {
+	if !add {
+		copy(dst, src)
+		return
+	}
+	src = src[:len(dst)]
+	for i := range dst {
+		dst[i] += src[i]
+	}
+}
+
+func addTo(dst []byte, v byte) {
+	for i := range dst {
+		dst[i] += v
 	}
 }
 
@@ -173,6 +256,15 @@ func fill(dst []byte, v byte) {
 	for i := range dst {
 		dst[i] = v
 	}
+}
+
+// memSize is about the bytes that the context takes.
+func (c *context) memSize() int {
+	size := 256
+	for i := range c.axes {
+		size += len(c.axes[i].class)
+	}
+	return size
 }
 
 // classOf gives the class that each symbol makes of the element whose

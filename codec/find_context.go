@@ -1,30 +1,31 @@
 package codec
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 )
 
 // contextFinder finds contexts that make a tensor's symbols cheaper.
 //
 // Candidates come from the tensor's shape: each axis for classes by place, the
-// element before along each axis for classes by neighbour. A sample tells
-// whether one promises anything; the promising are then counted out exactly.
+// element before along each axis for classes by neighbour. A sample tells what
+// each promises; the most promising are then counted out exactly.
 type contextFinder struct {
 	data   []byte // of n elements
 	width  int
 	n      int
-	units  []uint16 // of the elements, once all are needed
+	units  []uint16 // of the elements, once they are counted
 	sign   uint16   // the sign's bit
 	shape  elemShape
+	values []uint16 // of the elements, by the split that is counted
 	counts [maxClasses][contextValues]uint32
-	sums   []uint64
+	sums   []int64
 	seen   []uint32
-	class  []byte
-
-	buckets [signSymbol + 1]buckets
-	sample  []int
+	class  []byte // of each element, for classes by place
+	table  buckets
 }
 
 // elemShape is how the unit of an element is made up.
@@ -44,25 +45,38 @@ type contextChoice struct {
 // count.
 type axis struct{ stride, count, phase uint64 }
 
+// candidate is a way to tell classes apart.
+type candidate struct {
+	promise float64 // bits an element that it may save
+	axes    []axis  // by place
+	steps   int     // of the scale to half an octave
+	lag     int     // by neighbour, if there are no axes
+	sign    signPlace
+	classes int
+}
+
 // Bounds of the search.
 const (
 	minContextElements = 1000 // a run of fewer is not worth the tables
 	minPerPlace        = 4    // elements
-	screenElements     = 1 << 15
-	screenPairs        = 1 << 13
-	screenBounds       = 1 << 10
+	screenElements     = 1 << 14
+	screenPairs        = 1 << 13 // to find buckets
 )
 
-// minGain is what contexts must save, as a share of a run's bits: they decode
-// more slowly.
-func (l Level) minGain() float64 {
-	switch l {
-	case Small:
-		return 0.0005
-	case Balanced:
-		return 0.015
+// search is how hard contexts are looked for. They decode more slowly, so they
+// must save minGain as a share of a run's bits.
+type search struct {
+	minGain float64
+	sample  int // of neighbours
+	exact   int // candidates of each kind that are counted out
+	pairs   int // of axes, beside these
+}
+
+func (l Level) search() search {
+	if l == Small {
+		return search{minGain: 0.0005, sample: 1 << 14, exact: 3, pairs: 2}
 	}
-	return math.Inf(1)
+	return search{minGain: 0.02, sample: 1 << 11, exact: 1}
 }
 
 // find looks for contexts that make data, elements of part, smaller than
@@ -72,51 +86,89 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	if n < minContextElements || base.split.kind != splitTop || level == Fast {
 		return best, false
 	}
-	axes, lags := axes(part, n), lags(part, n)
-	if len(axes)+len(lags) == 0 {
-		return best, false
-	}
 	f.start(data, elem)
-	atLeast := level.minGain() * base.cost
-	best.cost = base.cost - atLeast
-	var winner func(split) (contextChoice, bool)
-	try := func(candidate func(split) (contextChoice, bool)) {
-		if c, found := candidate(base.split); found && c.cost < best.cost {
-			best, winner = c, candidate
-		}
-	}
-	for _, a := range axes {
-		if f.placesPromise(a)*float64(n) < atLeast {
-			continue
-		}
-		for _, steps := range [...]int{1, 2} {
-			try(func(s split) (contextChoice, bool) { return f.byPlace(a, s, steps) })
-		}
-	}
+	search := level.search()
+	best.cost = base.cost * (1 - search.minGain)
+	promising := f.screen(part, search, base.cost*search.minGain/float64(n))
 	perBlock := blockLen / int(elem.Width)
-	for _, lag := range lags {
-		for _, sign := range [...]signPlace{signRaw, signSymbol} {
-			if f.neighboursPromise(lag, sign)*float64(n) < atLeast {
-				continue
-			}
-			for _, classes := range [...]int{6, 14} {
-				try(func(s split) (contextChoice, bool) { return f.byNeighbour(lag, sign, s, classes, perBlock) })
-			}
+	var winner candidate
+	for _, c := range promising {
+		s := base.split
+		choice, ok := f.count(c, s, perBlock)
+		for !ok && s.exponentAndTop() > int(elem.Exponent) {
+			s.raw++ // too many values for an alphabet
+			choice, ok = f.count(c, s, perBlock)
+		}
+		if ok && choice.cost < best.cost {
+			best, winner, found = choice, c, true
 		}
 	}
-	if winner == nil {
+	if !found {
 		return best, false
 	}
 	// Smaller classes bear fewer symbols.
-	for s := base.split; s.exponentAndTop() > int(elem.Exponent); {
+	for s := best.split; s.exponentAndTop() > int(elem.Exponent); {
 		s.raw++
-		c, found := winner(s)
-		if !found || c.cost >= best.cost {
+		choice, ok := f.count(winner, s, perBlock)
+		if !ok || choice.cost >= best.cost {
 			break
 		}
-		best = c
+		best = choice
 	}
 	return best, true
+}
+
+// screen lists what promises atLeast bits an element, the most promising
+// first.
+func (f *contextFinder) screen(part Part, search search, atLeast float64) (list []candidate) {
+	add := func(c candidate) {
+		if c.promise >= atLeast {
+			list = append(list, c)
+		}
+	}
+	n := f.n
+	for _, a := range axes(part, n) {
+		add(candidate{promise: f.placesPromise(a), axes: []axis{a}, steps: 1})
+	}
+	places := byPromise(list, search.exact)
+	list = nil
+	for _, sign := range [...]signPlace{signRaw, signSymbol} {
+		f.fillBuckets(&f.table, sign)
+		for _, lag := range lags(part, n) {
+			classes := 6
+			if n > 1<<15 {
+				classes = 14
+			}
+			add(candidate{promise: f.neighboursPromise(lag, &f.table, search.sample), lag: lag, sign: sign, classes: classes})
+		}
+	}
+	return slices.Concat(places, byPromise(pairs(places), search.pairs), byPromise(list, search.exact))
+}
+
+// pairs lists the pairs of places by one axis and another.
+func pairs(places []candidate) (list []candidate) {
+	for i, a := range places {
+		for k, b := range places {
+			if i != k {
+				list = append(list, candidate{promise: a.promise + b.promise/2, axes: []axis{a.axes[0], b.axes[0]}, steps: 2})
+			}
+		}
+	}
+	return list
+}
+
+// byPromise gives the most promising of list, up to limit.
+func byPromise(list []candidate, limit int) []candidate {
+	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(b.promise, a.promise) })
+	return list[:min(limit, len(list))]
+}
+
+// count finds what c takes with the symbols of s.
+func (f *contextFinder) count(c candidate, s split, perBlock int) (contextChoice, bool) {
+	if c.axes != nil {
+		return f.byPlace(c.axes, s, c.steps)
+	}
+	return f.byNeighbour(c.lag, c.sign, s, c.classes, perBlock)
 }
 
 // start begins on data.
@@ -126,18 +178,15 @@ func (f *contextFinder) start(data []byte, elem Elem) {
 	f.shape.mantissa = f.shape.bits - 1 - int(elem.Exponent)
 	f.sign = 1 << (f.shape.bits - 1)
 	f.units = f.units[:0]
-	for i := range f.buckets {
-		f.buckets[i].made = false
-	}
 }
 
-// unit gives one unit, for screening.
+// unit gives one unit: screening needs few of them.
 func (f *contextFinder) unit(i int) uint16 { return unitAt(f.data, i, f.width) }
 
-// all gives all units, for counting.
-func (f *contextFinder) all() []uint16 {
+// take reads all units, if that is not done.
+func (f *contextFinder) take() {
 	if len(f.units) > 0 {
-		return f.units
+		return
 	}
 	f.units = slices.Grow(f.units, f.n)[:f.n]
 	units, data := f.units, f.data
@@ -150,7 +199,6 @@ func (f *contextFinder) all() []uint16 {
 	for i := range units {
 		units[i] = unitAt(data, i, f.width)
 	}
-	return f.units
 }
 
 // axes lists the axes of a part of n elements that have some elements for each
@@ -225,26 +273,24 @@ func lags(part Part, n int) (list []int) {
 
 // sumPlaces adds up the magnitudes at each place, of every step-th element.
 func (f *contextFinder) sumPlaces(a axis, step int) {
+	f.clearSums(a)
+	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
+	for i := 0; i < f.n; i += step {
+		if m := f.unit(i) &^ f.sign; m > 0 {
+			f.sums[p] += int64(m)
+			f.seen[p]++
+		}
+		if r += uint64(step); r >= a.stride {
+			p, r = (p+r/a.stride)%a.count, r%a.stride
+		}
+	}
+}
+
+func (f *contextFinder) clearSums(a axis) {
 	f.sums = slices.Grow(f.sums[:0], int(a.count))[:a.count]
 	f.seen = slices.Grow(f.seen[:0], int(a.count))[:a.count]
 	clear(f.sums)
 	clear(f.seen)
-	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
-	for i := 0; i < f.n; i += step {
-		if m := f.unit(i) &^ f.sign; m > 0 {
-			f.sums[p] += uint64(m)
-			f.seen[p]++
-		}
-		for r += uint64(step); r >= a.stride; r -= a.stride {
-			if a.stride == 1 {
-				p, r = (p+r)%a.count, 0
-				break
-			}
-			if p++; p == a.count {
-				p = 0
-			}
-		}
-	}
 }
 
 // placesPromise estimates the bits an element that classes by place save. A
@@ -287,58 +333,118 @@ func sampleStep(n, want int) int {
 	return step | 1
 }
 
-// byPlace gives classes for the places of a by the means of their magnitudes:
-// steps of them to half an octave.
-func (f *contextFinder) byPlace(a axis, base split, steps int) (contextChoice, bool) {
-	f.sumPlaces(a, 1)
-	f.class = slices.Grow(f.class[:0], int(a.count))[:a.count]
+// byPlace gives classes for the places on axes by the means of their
+// magnitudes: steps of them to half an octave. The second axis divides what
+// the first leaves.
+func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoice, bool) {
+	s := base
+	s.sign, s.raw = signRaw, f.shape.bits-base.exponentAndTop()
+	if !f.setValues(&s) {
+		return contextChoice{}, false
+	}
 	step := max(1<<f.shape.mantissa/2/steps, 1)
-	lowest, highest := math.MaxInt, 0
-	scale := func(p int) int { return int(f.sums[p]/uint64(f.seen[p])) / step }
+	c := context{kind: contextPlace}
+	side := 8.0 * 4
+	f.class = slices.Grow(f.class[:0], f.n)[:f.n]
+	for i, a := range axes {
+		if i == 0 {
+			f.sumPlaces(a, 1)
+		} else {
+			f.sumRest(a, &c.axes[0], step)
+		}
+		p := placeAxis{stride: a.stride, phase: a.phase, class: f.scales(step)}
+		p.fill(f.class, 0, i > 0)
+		c.axes = append(c.axes, p)
+		side += float64(a.count)*float64(bits.Len8(slices.Max(p.class))) + 8*8
+	}
+	c.floor, c.classes = f.bounds()
+	if c.classes < 2 {
+		return contextChoice{}, false
+	}
+	f.clearCounts(c.classes)
+	for i, v := range f.values {
+		class := min(max(int(f.class[i])-int(c.floor), 0), c.classes-1)
+		f.counts[class][v&(contextValues-1)]++
+	}
+	return f.settle(c, s, side)
+}
+
+// sumRest is sumPlaces for what the classes of first, of so many magnitudes
+// each, leave.
+func (f *contextFinder) sumRest(a axis, first *placeAxis, step int) {
+	f.clearSums(a)
+	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
+	for i, u := range f.units {
+		if m := u &^ f.sign; m > 0 {
+			f.sums[p] += int64(m) - int64(f.class[i])*int64(step)
+			f.seen[p]++
+		}
+		if r++; r == a.stride {
+			r = 0
+			if p++; p == a.count {
+				p = 0
+			}
+		}
+	}
+}
+
+// scales gives the mean of each place as a number of steps above the lowest,
+// or above what is too low to tell apart.
+func (f *contextFinder) scales(step int) []byte {
+	scale := func(p int) int { return int(math.Floor(float64(f.sums[p]) / float64(f.seen[p]) / float64(step))) }
+	lowest, highest := math.MaxInt, math.MinInt
 	for p, c := range f.seen {
 		if c > 0 {
 			lowest, highest = min(lowest, scale(p)), max(highest, scale(p))
 		}
 	}
 	lowest = max(lowest, highest-maxClasses+1)
-	var used [maxClasses]bool
+	class := make([]byte, len(f.seen))
 	for p, c := range f.seen {
-		f.class[p] = 0
 		if c > 0 {
-			f.class[p] = byte(max(scale(p), lowest) - lowest)
-		}
-		used[f.class[p]] = true
-	}
-	classes := renumber(f.class, &used)
-	if classes < 2 {
-		return contextChoice{}, false
-	}
-	split := base
-	split.sign, split.raw = signRaw, f.shape.bits-base.exponentAndTop()
-	if 1<<split.valueBits() > contextValues {
-		return contextChoice{}, false
-	}
-	f.clearCounts(classes)
-	shift := split.rankShift()
-	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
-	class := f.class[p]
-	for _, u := range f.all() {
-		f.counts[class][(u&^f.sign)>>shift]++
-		if r++; r == a.stride {
-			r = 0
-			if p++; p == a.count {
-				p = 0
-			}
-			class = f.class[p]
+			class[p] = byte(max(scale(p), lowest) - lowest)
 		}
 	}
-	c := context{kind: contextPlace, classes: classes, stride: a.stride, phase: a.phase}
-	side := float64(a.count)*float64(c.classBits()) + 8*12
-	choice, ok := f.settle(c, split, side)
-	if ok {
-		choice.context.class = slices.Clone(f.class)
+	return class
+}
+
+// bounds finds the range of classes that holds nearly all elements.
+func (f *contextFinder) bounds() (floor byte, classes int) {
+	var counts [2 * maxClasses]int
+	for _, v := range f.class {
+		counts[v]++
 	}
-	return choice, ok
+	rare := f.n / 128
+	low, high := 0, len(counts)-1
+	for n := counts[low]; low < high && n <= rare; n += counts[low] {
+		low++
+	}
+	for n := counts[high]; high > low && n <= rare; n += counts[high] {
+		high--
+	}
+	low = max(low, high-maxClasses+1)
+	return byte(low), high - low + 1
+}
+
+// setValues fills values for s; false if there are too many to count.
+func (f *contextFinder) setValues(s *split) bool {
+	if 1<<s.valueBits() > contextValues {
+		return false
+	}
+	f.take()
+	f.values = slices.Grow(f.values[:0], f.n)[:f.n]
+	shift := s.rankShift() & 15
+	if s.sign != signSymbol {
+		for i, u := range f.units {
+			f.values[i] = u &^ f.sign >> shift
+		}
+		return true
+	}
+	top := uint(f.shape.bits-1) & 15
+	for i, u := range f.units {
+		f.values[i] = u&^f.sign>>shift<<1 | u>>top
+	}
+	return true
 }
 
 // exponentAndTop is how many bits of the unit, but for the sign, are in the
@@ -348,22 +454,6 @@ func (s *split) exponentAndTop() int {
 		return s.valueBits() - 1
 	}
 	return s.valueBits()
-}
-
-// renumber closes the gaps between the classes used, and gives their number.
-func renumber(class []byte, used *[maxClasses]bool) int {
-	var number [maxClasses]byte
-	n := 0
-	for k, u := range used {
-		number[k] = byte(n)
-		if u {
-			n++
-		}
-	}
-	for i, k := range class {
-		class[i] = number[k]
-	}
-	return n
 }
 
 func (f *contextFinder) clearCounts(classes int) {
@@ -379,20 +469,20 @@ func (f *contextFinder) settle(c context, s split, side float64) (contextChoice,
 	var all [contextValues]bool
 	cost := side + float64(f.n*s.raw)
 	for k := range c.classes {
-		bits, used := 0.0, 0
+		entropy, used := 0.0, 0
 		n := uint32(0)
 		for v, count := range f.counts[k][:] {
 			if count > 0 {
-				bits -= float64(count) * fastLog2(count)
+				entropy -= float64(count) * fastLog2(count)
 				n += count
 				used++
 				all[v] = true
 			}
 		}
 		if n > 0 {
-			bits += float64(n) * math.Log2(float64(n))
+			entropy += float64(n) * math.Log2(float64(n))
 		}
-		cost += bits + float64(used*tableBitsPerSymbol) + 3*8
+		cost += entropy + float64(used*tableBitsPerSymbol) + 3*8
 	}
 	var present []uint16
 	for v, p := range all {
@@ -407,82 +497,66 @@ func (f *contextFinder) settle(c context, s split, side float64) (contextChoice,
 	return contextChoice{split: s, context: c, cost: cost}, true
 }
 
-// ordered is a unit as a number that rises with the value it stands for.
-func (f *contextFinder) ordered(u uint16, sign signPlace) int {
-	if sign == signSymbol && u&f.sign != 0 {
-		return -int(u&^f.sign) - 1
-	}
-	return int(u &^ f.sign)
-}
-
 // screenBuckets is how many buckets a screened unit may be in.
 const screenBuckets = 8
 
+// screenBits is how many of a unit's upper bits its bucket depends on.
+const screenBits = 12
+
+// buckets give the bucket of a unit by its upper bits: buckets of about equal
+// weight, in the order of the magnitudes or, with the sign, of the values.
+type buckets struct {
+	of    [1 << screenBits]byte
+	shift int
+}
+
+func (f *contextFinder) fillBuckets(b *buckets, sign signPlace) {
+	b.shift = max(f.shape.bits-screenBits, 0)
+	var counts [1 << screenBits]int
+	half := 1 << (f.shape.bits - b.shift - 1)
+	step := sampleStep(f.n, screenPairs)
+	n := 0
+	for i := 0; i < f.n; i += step {
+		counts[f.unit(i)>>b.shift]++
+		n++
+	}
+	sum := 0
+	visit := func(of ...int) {
+		for _, v := range of {
+			sum += counts[v]
+		}
+		for _, v := range of {
+			b.of[v] = byte(min(sum*screenBuckets/(n+1), screenBuckets-1))
+		}
+	}
+	if sign != signSymbol {
+		for v := range half {
+			visit(v, v+half)
+		}
+		return
+	}
+	for v := half - 1; v >= 0; v-- {
+		visit(v + half)
+	}
+	for v := range half {
+		visit(v)
+	}
+}
+
 // neighboursPromise estimates the bits an element that classes by the
-// neighbour lag before save: the mutual information of both, in buckets of
-// equal weight, less what chance makes of it.
-func (f *contextFinder) neighboursPromise(lag int, sign signPlace) float64 {
-	bucket := f.bucketsOf(sign)
-	step := sampleStep(f.n-lag, screenPairs)
+// neighbour lag before save, from so many pairs: the mutual information of
+// both in buckets, less what chance makes of it.
+func (f *contextFinder) neighboursPromise(lag int, b *buckets, pairs int) float64 {
+	step := sampleStep(f.n-lag, pairs)
 	var joint [screenBuckets][screenBuckets]int
 	n := 0
 	for i := lag; i < f.n; i += step {
-		joint[bucket.find(f.unit(i-lag))][bucket.find(f.unit(i))]++
+		before, this := b.of[f.unit(i-lag)>>b.shift], b.of[f.unit(i)>>b.shift]
+		joint[before&(screenBuckets-1)][this&(screenBuckets-1)]++
 		n++
 	}
 	const chance = (screenBuckets - 1) * (screenBuckets - 1) / (2 * math.Ln2)
 	return mutualInformation(&joint, n) - chance/float64(n)
-}
-
-// buckets tells units apart by the bucket they are in.
-type buckets struct {
-	of    [1 << bucketBits]byte // by the upper bits of the unit
-	shift int
-	made  bool
-}
-
-const bucketBits = 13
-
-func (b *buckets) find(unit uint16) byte {
-	return b.of[unit>>(b.shift&15)&(1<<bucketBits-1)] % screenBuckets
-}
-
-// bucketsOf gives buckets of about equal weight, by a sample of the units.
-func (f *contextFinder) bucketsOf(sign signPlace) *buckets {
-	b := &f.buckets[sign]
-	if b.made {
-		return b
-	}
-	b.made, b.shift = true, max(f.shape.bits-bucketBits, 0)
-	sample := f.sample[:0]
-	step := sampleStep(f.n, screenBounds)
-	for i := 0; i < f.n; i += step {
-		sample = append(sample, f.ordered(f.unit(i), sign)>>b.shift)
-	}
-	f.sample = sample
-	slices.Sort(sample)
-	var bound [screenBuckets + 1]int
-	for k := range bound {
-		bound[k] = sample[min(k*len(sample)/screenBuckets, len(sample)-1)]
-	}
-	minus := int(f.sign) >> b.shift
-	bound[0], bound[screenBuckets] = 0, minus
-	if sign == signSymbol {
-		bound[0] = -minus
-	}
-	for k := range screenBuckets {
-		for v := bound[k]; v < bound[k+1]; v++ {
-			switch {
-			case v < 0: // see ordered
-				b.of[minus-v-1] = byte(k)
-			case sign == signSymbol:
-				b.of[v] = byte(k)
-			default:
-				b.of[v], b.of[v|minus] = byte(k), byte(k)
-			}
-		}
-	}
-	return b
 }
 
 func mutualInformation(joint *[screenBuckets][screenBuckets]int, n int) (bits float64) {
@@ -512,41 +586,33 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 	if sign == signSymbol {
 		split.raw--
 	}
-	if 1<<split.valueBits() > contextValues {
+	if !f.setValues(&split) {
 		return contextChoice{}, false
 	}
-	shift := split.rankShift()
-	value := func(u uint16) int {
-		v := int(u&^f.sign) >> shift
-		if sign == signSymbol {
-			v <<= 1
-			if u&f.sign != 0 {
-				v |= 1
-			}
-		}
-		return v
-	}
 	f.clearCounts(1)
-	units := f.all()
-	for _, u := range units {
-		f.counts[0][value(u)]++
+	for _, v := range f.values {
+		f.counts[0][v&(contextValues-1)]++
 	}
-	thresholds, classOf := cutByWeight(&f.counts[0], len(units), classes, sign)
+	thresholds, classOf := cutByWeight(&f.counts[0], f.n, classes, sign)
 	if len(thresholds) == 0 {
 		return contextChoice{}, false
 	}
 	c := context{kind: contextNeighbour, lag: lag, segmented: lag < maxLanes, classes: len(thresholds) + 2}
 	c.first = byte(len(thresholds) + 1)
 	f.clearCounts(c.classes)
-	block := blockLens(len(units), perBlock, 1)[0]
-	for i, u := range units {
-		class := c.first
-		if c.segmented || i%block >= lag {
+	block := blockLens(f.n, perBlock, 1)[0]
+	if c.segmented {
+		block = len(f.values)
+	}
+	for at := 0; at < len(f.values); at += block {
+		values := f.values[at:min(at+block, len(f.values))]
+		for i, v := range values {
+			class := c.first
 			if i >= lag {
-				class = classOf[value(units[i-lag])]
+				class = classOf[values[i-lag]&(contextValues-1)]
 			}
+			f.counts[class&(maxClasses-1)][v&(contextValues-1)]++
 		}
-		f.counts[class][value(u)]++
 	}
 	choice, ok := f.settle(c, split, float64(8*(8+len(thresholds))))
 	if !ok {

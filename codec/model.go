@@ -55,7 +55,7 @@ func (m *model) memSize() int {
 		case coderRANS:
 			size += 4*ransTotal + 1024
 		case coderContexts:
-			size += s.context.classes*(4*ransTotal+1024) + len(s.context.class)
+			size += s.context.classes*(4*ransTotal+1024) + s.context.memSize()
 		}
 	}
 	return size
