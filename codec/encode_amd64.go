@@ -32,6 +32,20 @@ func ransEncodeVector(e *ransEncoder, src []byte, lanesLog2 uint) int {
 	return groups * maxLanes
 }
 
+// ransEncodeClassesVector is ransEncodeVector with tables, one behind the other,
+// and a class, the number of a table, for each symbol.
+func ransEncodeClassesVector(e *ransEncoder, src, classes []byte, tables [][256]uint64, lanesLog2 uint) int {
+	groups := len(src) / maxLanes
+	if backend(current.Load()) == backendGo || groups == 0 || lanesLog2 < minVectorLanesLog2 {
+		return 0
+	}
+	_ = e.words[e.pos-2*groups*maxLanes-ransPadding]
+	_ = classes[groups*maxLanes-1]
+	encode := ransKernels[lanesLog2-minVectorLanesLog2].classes
+	e.pos -= encode(&src[0], groups, &e.state, &tables[0], &e.words[e.pos-2], &classes[0])
+	return groups * maxLanes
+}
+
 // minVectorLanesLog2 is the fewest lanes that pay in vectors.
 const minVectorLanesLog2 = 4
 
@@ -39,11 +53,12 @@ const minVectorLanesLog2 = 4
 // symbols.
 var ransKernels = [...]struct {
 	avx2          func(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) int
+	classes       func(src *byte, groups int, state *[64]uint32, table *[256]uint64, words, classes *byte) int
 	vbmi, vbmi256 func(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) int
 }{
-	{ransEncode16AVX2, ransEncode16VBMI, ransEncode16VBMI256},
-	{ransEncode32AVX2, ransEncode32VBMI, ransEncode32VBMI256},
-	{ransEncode64AVX2, ransEncode64VBMI, ransEncode64VBMI256},
+	{ransEncode16AVX2, ransEncodeClasses16AVX2, ransEncode16VBMI, ransEncode16VBMI256},
+	{ransEncode32AVX2, ransEncodeClasses32AVX2, ransEncode32VBMI, ransEncode32VBMI256},
+	{ransEncode64AVX2, ransEncodeClasses64AVX2, ransEncode64VBMI, ransEncode64VBMI256},
 }
 
 var packers = [8]func(dst, src *byte, groups int){

@@ -4,6 +4,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -45,6 +46,35 @@ func TestEncodersAgree(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+}
+
+// The same for rows that differ in scale, which contexts are for.
+func TestContextsAgree(t *testing.T) {
+	const rows, columns = 1024, 300
+	data := gaussianBF16(2 * rows * columns)
+	for i := range rows * columns {
+		unit := uint16(i/columns%5) << (bf16Mantissa - 1) // half octaves
+		binary.LittleEndian.PutUint16(data[2*i:], binary.LittleEndian.Uint16(data[2*i:])-unit)
+	}
+	e := NewEncoder(Scape, 0)
+	e.SetLevel(Small)
+	var want []byte
+	eachBackend(t, func(t *testing.T) {
+		enc, err := e.Encode(data, BF16, []Part{{Shape: []int64{rows, columns}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.models[0].streams[0].coder != coderContexts {
+			t.Fatal("no contexts found")
+		}
+		got := slices.Concat(enc.Header, enc.Payload)
+		if want == nil {
+			want = got
+		}
+		if !bytes.Equal(got, want) {
+			t.Error("not what pure Go makes")
 		}
 	})
 }

@@ -24,6 +24,11 @@ func ransDecodeClassesAVX2(dst *byte, groups int, state *[64]uint32, table *uint
 //go:noescape
 func ransDecodeClassesAVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
+// ransEncodeClasses16AVX2 is ransEncode16AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransEncodeClasses16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+
 // ransEncode16AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
 //
 //go:noescape
@@ -39,6 +44,11 @@ func ransEncode16VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]b
 //go:noescape
 func ransEncode16VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 
+// ransEncodeClasses32AVX2 is ransEncode32AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransEncodeClasses32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+
 // ransEncode32AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
 //
 //go:noescape
@@ -53,6 +63,11 @@ func ransEncode32VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]b
 //
 //go:noescape
 func ransEncode32VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncodeClasses64AVX2 is ransEncode64AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransEncodeClasses64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
 
 // ransEncode64AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
 //

@@ -2438,6 +2438,641 @@ DATA giveWords<>+4080(SB)/8, $0x0706050403020100
 DATA giveWords<>+4088(SB)/8, $0x0f0e0d0c0b0a0908
 GLOBL giveWords<>(SB), RODATA|NOPTR, $4096
 
+// func ransEncodeClasses16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncodeClasses16AVX2(SB), NOSPLIT, $0-56
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	MOVQ    classes+40(FP), R9
+	LEAQ    -64(R9)(R8*1), R9
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R10
+	MOVBQZX      56(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      58(AX), R11
+	MOVBQZX      58(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      60(AX), R10
+	MOVBQZX      60(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      62(AX), R11
+	MOVBQZX      62(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R10
+	MOVBQZX      57(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      59(AX), R11
+	MOVBQZX      59(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      61(AX), R10
+	MOVBQZX      61(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      63(AX), R11
+	MOVBQZX      63(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      48(AX), R10
+	MOVBQZX      48(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      50(AX), R11
+	MOVBQZX      50(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      52(AX), R10
+	MOVBQZX      52(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      54(AX), R11
+	MOVBQZX      54(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R10
+	MOVBQZX      49(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      51(AX), R11
+	MOVBQZX      51(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      53(AX), R10
+	MOVBQZX      53(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      55(AX), R11
+	MOVBQZX      55(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      40(AX), R10
+	MOVBQZX      40(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      42(AX), R11
+	MOVBQZX      42(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      44(AX), R10
+	MOVBQZX      44(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      46(AX), R11
+	MOVBQZX      46(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R10
+	MOVBQZX      41(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      43(AX), R11
+	MOVBQZX      43(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      45(AX), R10
+	MOVBQZX      45(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      47(AX), R11
+	MOVBQZX      47(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R10
+	MOVBQZX      32(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      34(AX), R11
+	MOVBQZX      34(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      36(AX), R10
+	MOVBQZX      36(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      38(AX), R11
+	MOVBQZX      38(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R10
+	MOVBQZX      33(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      35(AX), R11
+	MOVBQZX      35(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      37(AX), R10
+	MOVBQZX      37(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      39(AX), R11
+	MOVBQZX      39(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R10
+	MOVBQZX      24(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      26(AX), R11
+	MOVBQZX      26(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      28(AX), R10
+	MOVBQZX      28(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      30(AX), R11
+	MOVBQZX      30(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R10
+	MOVBQZX      25(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      27(AX), R11
+	MOVBQZX      27(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      29(AX), R10
+	MOVBQZX      29(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      31(AX), R11
+	MOVBQZX      31(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      16(AX), R10
+	MOVBQZX      16(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      18(AX), R11
+	MOVBQZX      18(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      20(AX), R10
+	MOVBQZX      20(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      22(AX), R11
+	MOVBQZX      22(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R10
+	MOVBQZX      17(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      19(AX), R11
+	MOVBQZX      19(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      21(AX), R10
+	MOVBQZX      21(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      23(AX), R11
+	MOVBQZX      23(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      8(AX), R10
+	MOVBQZX      8(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      10(AX), R11
+	MOVBQZX      10(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      12(AX), R10
+	MOVBQZX      12(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      14(AX), R11
+	MOVBQZX      14(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R10
+	MOVBQZX      9(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      11(AX), R11
+	MOVBQZX      11(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      13(AX), R10
+	MOVBQZX      13(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      15(AX), R11
+	MOVBQZX      15(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R10
+	MOVBQZX      (R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      2(AX), R11
+	MOVBQZX      2(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      4(AX), R10
+	MOVBQZX      4(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      6(AX), R11
+	MOVBQZX      6(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R10
+	MOVBQZX      1(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      3(AX), R11
+	MOVBQZX      3(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      5(AX), R10
+	MOVBQZX      5(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      7(AX), R11
+	MOVBQZX      7(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	SUBQ         $0x40, R9
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+48(FP)
+	RET
+
 // func ransEncode16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·ransEncode16AVX2(SB), NOSPLIT, $0-48
@@ -3271,6 +3906,645 @@ end:
 	VZEROUPPER
 	SUBQ      SI, DI
 	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncodeClasses32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncodeClasses32AVX2(SB), NOSPLIT, $0-56
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	MOVQ    classes+40(FP), R9
+	LEAQ    -64(R9)(R8*1), R9
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R10
+	MOVBQZX      56(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      58(AX), R11
+	MOVBQZX      58(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      60(AX), R10
+	MOVBQZX      60(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      62(AX), R11
+	MOVBQZX      62(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R10
+	MOVBQZX      57(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      59(AX), R11
+	MOVBQZX      59(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      61(AX), R10
+	MOVBQZX      61(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      63(AX), R11
+	MOVBQZX      63(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      48(AX), R10
+	MOVBQZX      48(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      50(AX), R11
+	MOVBQZX      50(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      52(AX), R10
+	MOVBQZX      52(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      54(AX), R11
+	MOVBQZX      54(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R10
+	MOVBQZX      49(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      51(AX), R11
+	MOVBQZX      51(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      53(AX), R10
+	MOVBQZX      53(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      55(AX), R11
+	MOVBQZX      55(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      40(AX), R10
+	MOVBQZX      40(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      42(AX), R11
+	MOVBQZX      42(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      44(AX), R10
+	MOVBQZX      44(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      46(AX), R11
+	MOVBQZX      46(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R10
+	MOVBQZX      41(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      43(AX), R11
+	MOVBQZX      43(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      45(AX), R10
+	MOVBQZX      45(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      47(AX), R11
+	MOVBQZX      47(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R10
+	MOVBQZX      32(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      34(AX), R11
+	MOVBQZX      34(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      36(AX), R10
+	MOVBQZX      36(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      38(AX), R11
+	MOVBQZX      38(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R10
+	MOVBQZX      33(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      35(AX), R11
+	MOVBQZX      35(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      37(AX), R10
+	MOVBQZX      37(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      39(AX), R11
+	MOVBQZX      39(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R10
+	MOVBQZX      24(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      26(AX), R11
+	MOVBQZX      26(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      28(AX), R10
+	MOVBQZX      28(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      30(AX), R11
+	MOVBQZX      30(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R10
+	MOVBQZX      25(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      27(AX), R11
+	MOVBQZX      27(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      29(AX), R10
+	MOVBQZX      29(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      31(AX), R11
+	MOVBQZX      31(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R10
+	MOVBQZX      16(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      18(AX), R11
+	MOVBQZX      18(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      20(AX), R10
+	MOVBQZX      20(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      22(AX), R11
+	MOVBQZX      22(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R10
+	MOVBQZX      17(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      19(AX), R11
+	MOVBQZX      19(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      21(AX), R10
+	MOVBQZX      21(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      23(AX), R11
+	MOVBQZX      23(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R10
+	MOVBQZX      8(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      10(AX), R11
+	MOVBQZX      10(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      12(AX), R10
+	MOVBQZX      12(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      14(AX), R11
+	MOVBQZX      14(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R10
+	MOVBQZX      9(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      11(AX), R11
+	MOVBQZX      11(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      13(AX), R10
+	MOVBQZX      13(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      15(AX), R11
+	MOVBQZX      15(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R10
+	MOVBQZX      (R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      2(AX), R11
+	MOVBQZX      2(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      4(AX), R10
+	MOVBQZX      4(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      6(AX), R11
+	MOVBQZX      6(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R10
+	MOVBQZX      1(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      3(AX), R11
+	MOVBQZX      3(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      5(AX), R10
+	MOVBQZX      5(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      7(AX), R11
+	MOVBQZX      7(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	SUBQ         $0x40, R9
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+48(FP)
 	RET
 
 // func ransEncode32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
@@ -4116,6 +5390,653 @@ end:
 	VZEROUPPER
 	SUBQ      SI, DI
 	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncodeClasses64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncodeClasses64AVX2(SB), NOSPLIT, $0-56
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	MOVQ    classes+40(FP), R9
+	LEAQ    -64(R9)(R8*1), R9
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+	VMOVDQU 128(DX), Y4
+	VMOVDQU 160(DX), Y5
+	VMOVDQU 192(DX), Y6
+	VMOVDQU 224(DX), Y7
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R10
+	MOVBQZX      56(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      58(AX), R11
+	MOVBQZX      58(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      60(AX), R10
+	MOVBQZX      60(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      62(AX), R11
+	MOVBQZX      62(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R10
+	MOVBQZX      57(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      59(AX), R11
+	MOVBQZX      59(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      61(AX), R10
+	MOVBQZX      61(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      63(AX), R11
+	MOVBQZX      63(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y7, Y13
+	VPCMPEQD     Y7, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y7, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y7, Y7
+	VPMULUDQ     Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	MOVBQZX      48(AX), R10
+	MOVBQZX      48(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      50(AX), R11
+	MOVBQZX      50(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      52(AX), R10
+	MOVBQZX      52(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      54(AX), R11
+	MOVBQZX      54(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R10
+	MOVBQZX      49(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      51(AX), R11
+	MOVBQZX      51(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      53(AX), R10
+	MOVBQZX      53(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      55(AX), R11
+	MOVBQZX      55(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y6, Y13
+	VPCMPEQD     Y6, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y6, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y6, Y6
+	VPMULUDQ     Y8, Y6, Y8
+	VPSRLQ       $0x20, Y6, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	MOVBQZX      40(AX), R10
+	MOVBQZX      40(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      42(AX), R11
+	MOVBQZX      42(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      44(AX), R10
+	MOVBQZX      44(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      46(AX), R11
+	MOVBQZX      46(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R10
+	MOVBQZX      41(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      43(AX), R11
+	MOVBQZX      43(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      45(AX), R10
+	MOVBQZX      45(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      47(AX), R11
+	MOVBQZX      47(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y5, Y13
+	VPCMPEQD     Y5, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y5, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y5, Y5
+	VPMULUDQ     Y8, Y5, Y8
+	VPSRLQ       $0x20, Y5, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPADDD       Y8, Y5, Y5
+	MOVBQZX      32(AX), R10
+	MOVBQZX      32(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      34(AX), R11
+	MOVBQZX      34(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      36(AX), R10
+	MOVBQZX      36(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      38(AX), R11
+	MOVBQZX      38(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R10
+	MOVBQZX      33(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      35(AX), R11
+	MOVBQZX      35(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      37(AX), R10
+	MOVBQZX      37(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      39(AX), R11
+	MOVBQZX      39(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y4, Y13
+	VPCMPEQD     Y4, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y4, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y4, Y4
+	VPMULUDQ     Y8, Y4, Y8
+	VPSRLQ       $0x20, Y4, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y4, Y4
+	VPADDD       Y8, Y4, Y4
+	MOVBQZX      24(AX), R10
+	MOVBQZX      24(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      26(AX), R11
+	MOVBQZX      26(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      28(AX), R10
+	MOVBQZX      28(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      30(AX), R11
+	MOVBQZX      30(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R10
+	MOVBQZX      25(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      27(AX), R11
+	MOVBQZX      27(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      29(AX), R10
+	MOVBQZX      29(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      31(AX), R11
+	MOVBQZX      31(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R10
+	MOVBQZX      16(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      18(AX), R11
+	MOVBQZX      18(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      20(AX), R10
+	MOVBQZX      20(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      22(AX), R11
+	MOVBQZX      22(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R10
+	MOVBQZX      17(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      19(AX), R11
+	MOVBQZX      19(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      21(AX), R10
+	MOVBQZX      21(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      23(AX), R11
+	MOVBQZX      23(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R10
+	MOVBQZX      8(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      10(AX), R11
+	MOVBQZX      10(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      12(AX), R10
+	MOVBQZX      12(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      14(AX), R11
+	MOVBQZX      14(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R10
+	MOVBQZX      9(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      11(AX), R11
+	MOVBQZX      11(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      13(AX), R10
+	MOVBQZX      13(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      15(AX), R11
+	MOVBQZX      15(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R10
+	MOVBQZX      (R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      2(AX), R11
+	MOVBQZX      2(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      4(AX), R10
+	MOVBQZX      4(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      6(AX), R11
+	MOVBQZX      6(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R10
+	MOVBQZX      1(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      3(AX), R11
+	MOVBQZX      3(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      5(AX), R10
+	MOVBQZX      5(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      7(AX), R11
+	MOVBQZX      7(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	SUBQ         $0x40, R9
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VMOVDQU Y4, 128(DX)
+	VMOVDQU Y5, 160(DX)
+	VMOVDQU Y6, 192(DX)
+	VMOVDQU Y7, 224(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+48(FP)
 	RET
 
 // func ransEncode64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)

@@ -4,6 +4,7 @@ package codec
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"testing"
 )
@@ -63,6 +64,37 @@ func TestRANSEncodersAgree(t *testing.T) {
 				e.init(f)
 				if got := e.encode(nil, src, lanes); !bytes.Equal(got, ransReference(f, src, 1<<lanes)) {
 					t.Fatalf("%d symbols of %d, 2^%d lanes: not the stream of the definition", len(src), len(f), lanes)
+				}
+			}
+		}
+	})
+}
+
+// The same with a table for each class.
+func TestRANSClassEncodersAgree(t *testing.T) {
+	eachBackend(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(29, 30))
+		for range 50 {
+			var freqs []frequencies
+			of := make([]ransEncoder, 1+r.IntN(maxClasses))
+			for k := range of {
+				f, _, _ := chooseFrequencies(randomCounts(r))
+				of[k].init(f)
+				freqs = append(freqs, f)
+			}
+			n := r.IntN(3000)
+			src, classes := guarded(t, make([]byte, n)), guarded(t, make([]byte, n))
+			for i := range src {
+				classes[i] = byte(r.IntN(len(of)))
+				src[i] = drawn(r, freqs[classes[i]], 1)[0]
+			}
+			for lanes := uint(minLanesLog2); lanes <= maxLanesLog2; lanes++ {
+				e := ransEncoder{words: guarded(t, make([]byte, 2*n+ransPadding))}
+				var d ransDecoder
+				got := make([]byte, n)
+				err := d.init(nil, lanes, e.encodeClasses(nil, src, classes, of, lanes))
+				if err := errors.Join(err, d.readClasses(got, classes, *newContextTables(freqs)), d.close()); err != nil || !bytes.Equal(got, src) {
+					t.Fatalf("%d symbols of %d classes, 2^%d lanes: %v, equal %v", n, len(of), lanes, err, bytes.Equal(got, src))
 				}
 			}
 		}

@@ -19,6 +19,10 @@ func vectorParams(*split) [4]uint64 { return [4]uint64{} }
 
 func ransEncodeVector(*ransEncoder, []byte, uint) int { return 0 }
 
+func ransEncodeClassesVector(e *ransEncoder, src, classes []byte, tables [][256]uint64, lanesLog2 uint) int {
+	return 0
+}
+
 func takeUnitsVector(p *pairing, symbols, low, high, units []byte) int { return 0 }
 
 func packVector(dst, src []byte, k int) int { return 0 }

@@ -18,7 +18,9 @@ func encodeRANS() {
 	for _, lanes := range [...]int{16, 32, 64} {
 		avx2 := fmt.Sprintf("ransEncode%dAVX2", lanes)
 		vbmi := fmt.Sprintf("ransEncode%dVBMI", lanes)
-		ransEncodeAVX2(avx2, avx2+" encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.", lanes, c, give)
+		classes := fmt.Sprintf("ransEncodeClasses%dAVX2", lanes)
+		ransEncodeAVX2(classes, classes+" is "+avx2+" with a table for each class, and the class of each symbol.", true, lanes, c, give)
+		ransEncodeAVX2(avx2, avx2+" encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.", false, lanes, c, give)
 		ransEncodeVBMI(vbmi, vbmi+" is "+avx2+" with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.", lanes, 2)
 		ransEncodeVBMI(vbmi+"256", vbmi+"256 is "+vbmi+" for up to 256 symbols.", lanes, 4)
 	}
@@ -28,10 +30,16 @@ func encodeRANS() {
 // in: src is moved to the last group, and words to where the next word ends.
 type encodeArgs struct {
 	src, groups, state, table, words, start Register
+
+	classes Register // nil: none
 }
 
-func encodeStart(name, table, doc string) encodeArgs {
-	TEXT(name, NOSPLIT, "func(src *byte, groups int, state *[64]uint32, table "+table+", words *byte) (written int)")
+func encodeStart(name, table, doc string, classes bool) encodeArgs {
+	class := ""
+	if classes {
+		class = ", classes *byte"
+	}
+	TEXT(name, NOSPLIT, "func(src *byte, groups int, state *[64]uint32, table "+table+", words *byte"+class+") (written int)")
 	Pragma("noescape")
 	Doc(doc)
 	a := encodeArgs{
@@ -45,6 +53,10 @@ func encodeStart(name, table, doc string) encodeArgs {
 	MOVQ(a.groups, last)
 	SHLQ(Imm(6), last)
 	LEAQ(Mem{Base: a.src, Index: last, Scale: 1, Disp: -group}, a.src)
+	if classes {
+		a.classes = Load(Param("classes"), GP64())
+		LEAQ(Mem{Base: a.classes, Index: last, Scale: 1, Disp: -group}, a.classes)
+	}
 	return a
 }
 
@@ -108,8 +120,8 @@ func giveWords() Mem {
 
 // ransEncodeAVX2 encodes with that many lanes: a group takes them on once or
 // several times.
-func ransEncodeAVX2(name, doc string, lanes int, c encodeConstants, giveWords Mem) {
-	a := encodeStart(name, "*[256]uint64", doc)
+func ransEncodeAVX2(name, doc string, classes bool, lanes int, c encodeConstants, giveWords Mem) {
+	a := encodeStart(name, "*[256]uint64", doc, classes)
 	give := GP64()
 	LEAQ(giveWords, give)
 	x := []VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7}[:lanes/8]
@@ -123,6 +135,9 @@ func ransEncodeAVX2(name, doc string, lanes int, c encodeConstants, giveWords Me
 		a.encodeVectorAVX2(x[i%len(x)], 8*i, give, c)
 	}
 	SUBQ(Imm(group), a.src)
+	if classes {
+		SUBQ(Imm(group), a.classes)
+	}
 	DECQ(a.groups)
 	JMP(LabelRef("loop"))
 	Label("end")
@@ -181,13 +196,24 @@ func (a encodeArgs) encodeVectorAVX2(x VecPhysical, at int, give Register, c enc
 // src[at+6].
 func (a encodeArgs) loadFour(v, t VecPhysical, at int) {
 	for half, part := range []VecPhysical{v, t} {
-		s, r := GP64(), GP64()
-		MOVBQZX(Mem{Base: a.src, Disp: at + 4*half}, s)
-		MOVBQZX(Mem{Base: a.src, Disp: at + 4*half + 2}, r)
+		s, r := a.entry(at+4*half), a.entry(at+4*half+2)
 		VMOVQ(Mem{Base: a.table, Index: s, Scale: 8}, part.AsX())
 		VMOVHPS(Mem{Base: a.table, Index: r, Scale: 8}, part.AsX(), part.AsX())
 	}
 	VINSERTI128(Imm(1), t.AsX(), v, v)
+}
+
+// entry gives where in the table the symbol src[at] is.
+func (a encodeArgs) entry(at int) Register {
+	s := GP64()
+	MOVBQZX(Mem{Base: a.src, Disp: at}, s)
+	if a.classes != nil {
+		c := GP64()
+		MOVBQZX(Mem{Base: a.classes, Disp: at}, c)
+		SHLQ(Imm(8), c)
+		ORQ(c, s)
+	}
+	return s
 }
 
 // Where the VBMI encoders take things from: byte 16q+4i+m of the symbols is,
@@ -224,7 +250,7 @@ func bytes64(name string, at func(i int) byte) Mem {
 // puts the words in the order of the stream, once reversed.
 // vectors is how many hold a byte of every symbol: two or four.
 func ransEncodeVBMI(name, doc string, lanes, vectors int) {
-	a := encodeStart(name, "*[8][256]byte", doc)
+	a := encodeStart(name, "*[8][256]byte", doc, false)
 	order, wordOrder, laneOrder := ZMM(), ZMM(), ZMM()
 	VMOVDQU64(encodeOrder, order)
 	VMOVDQU64(encodeWords, wordOrder)
