@@ -6,7 +6,8 @@ import "encoding/binary"
 // Decoder's join.
 type apart struct {
 	streams [2 + maxSplitWidth][]byte
-	rank    [1 << 16]byte // symbol by the upper bits of the unit
+	units   [2 * tile]byte // of elements wider than a unit
+	rank    [1 << 16]byte  // symbol by the upper bits of the unit
 }
 
 // take fills streams with the symbols of data's elements.
@@ -30,13 +31,6 @@ func (a *apart) take(s *split, data []byte) [][]byte {
 		a.takeTop(s, streams, data)
 	}
 	return streams
-}
-
-// gatherPlane takes every width-th byte of src.
-func gatherPlane(dst, src []byte, width int) {
-	for i := range dst {
-		dst[i] = src[i*width]
-	}
 }
 
 // setRank prepares take for the alphabet of s.
@@ -100,18 +94,16 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	}
 	n := len(symbols)
 	whole := n &^ (vectorLen - 1)
-	if s.natural || s.width == 1 {
-		whole = 0
-	}
+	paired := !s.natural && s.width > 1
 	f := s.fields()
 	start := 0
-	if s.width == 2 && low == nil && mid != nil {
-		a.takePaired(&f, symbols[:whole], mid, data)
+	if p, ok := newPairing(s); ok {
+		a.takeByPairing(&p, s, symbols[:whole], mid, low, data)
 		start = whole
 	}
 	for p := start; p < n; p++ {
 		i := p
-		if p < whole {
+		if paired && p < whole {
 			i = p&^(vectorLen-1) + pairedIndex(p&(vectorLen-1))
 		}
 		unit := unitAt(data, i, s.width)
@@ -130,25 +122,35 @@ func (a *apart) takeTop(s *split, streams [][]byte, data []byte) {
 	}
 }
 
+// takeByPairing takes whole groups apart, by arithmetic but for the symbols of
+// a list. mid and low are as in takeTop.
+func (a *apart) takeByPairing(p *pairing, s *split, symbols, mid, low, data []byte) {
+	high := mid
+	if low == nil {
+		low = mid
+	}
+	for at := 0; at < len(symbols); at += tile {
+		n := min(tile, len(symbols)-at)
+		units := data[at*s.width : (at+n)*s.width]
+		if s.width > 2 {
+			gatherUnits(a.units[:2*n], units, s.width)
+			units = a.units[:2*n]
+		}
+		if p.hasTop {
+			p.take(symbols[at:at+n], low[at:at+n], high[at:at+n], units)
+		} else {
+			p.take(symbols[at:at+n], low[at:at+n], nil, units)
+		}
+		if s.alpha.kind == alphabetList {
+			p.takeRanked(symbols[at:at+n], units, &a.rank, s.rankShift())
+		}
+	}
+}
+
 // unitAt is the unit of element i.
 func unitAt(data []byte, i, width int) uint16 {
 	if width == 1 {
 		return uint16(data[i])
 	}
 	return binary.LittleEndian.Uint16(data[(i+1)*width-2:])
-}
-
-// takePaired takes whole groups of 16-bit elements apart whose raw bits are
-// one stream: takeTop for bf16, a group at a time.
-func (a *apart) takePaired(f *fields, symbols, mid, data []byte) {
-	for len(symbols) >= vectorLen {
-		in, sym, raw := (*[2 * vectorLen]byte)(data), (*[vectorLen]byte)(symbols), (*[vectorLen]byte)(mid)
-		for j := 0; j < vectorLen; j += 2 {
-			u := binary.LittleEndian.Uint16(in[j : j+2])
-			v := binary.LittleEndian.Uint16(in[j+vectorLen : j+vectorLen+2])
-			sym[j], raw[j] = a.rank[u>>(f.shift&15)], byte(f.raw(u))
-			sym[j+1], raw[j+1] = a.rank[v>>(f.shift&15)], byte(f.raw(v))
-		}
-		data, symbols, mid = data[2*vectorLen:], symbols[vectorLen:], mid[vectorLen:]
-	}
 }

@@ -19,6 +19,25 @@ func gaussianBF16(n int) []byte {
 	return b
 }
 
+// gaussian makes n bytes of normal weights: F32, or F16 by cutting it short.
+func gaussian(elem Elem, n int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, 0, n)
+	for len(b) < n {
+		bits := math.Float32bits(float32(r.NormFloat64() * 0.02))
+		if elem == F32 {
+			b = binary.LittleEndian.AppendUint32(b, bits)
+			continue
+		}
+		half := uint16(0) // what is below the least normal number is 0
+		if exponent := int(bits>>23&0xff) - 127 + 15; exponent > 0 {
+			half = uint16(exponent)<<10 | uint16(bits>>13&0x3ff)
+		}
+		b = binary.LittleEndian.AppendUint16(b, half|uint16(bits>>16&0x8000))
+	}
+	return b
+}
+
 func reportRatio(b *testing.B, data []byte, enc Encoded) {
 	coded := len(enc.Header) + len(enc.Payload)
 	b.ReportMetric(float64(len(data))/float64(coded), "ratio")
@@ -65,16 +84,59 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
+	bf16 := gaussianBF16(4 << 20)
+	for _, backend := range Backends() {
+		for _, m := range []Method{Raw, BF16Split, Scape} {
+			b.Run(backend+"/"+m.String(), func(b *testing.B) { benchmarkEncode(b, backend, m, bf16, BF16) })
+		}
+		for name, elem := range map[string]Elem{"f16": F16, "f32": F32} {
+			b.Run(backend+"/scape_"+name, func(b *testing.B) {
+				benchmarkEncode(b, backend, Scape, gaussian(elem, 4<<20), elem)
+			})
+		}
+	}
+}
+
+// benchmarkEncode codes data as a chunk of a matrix of 1024 columns.
+func benchmarkEncode(b *testing.B, backend string, m Method, data []byte, elem Elem) {
+	if err := SetBackend(backend); err != nil {
+		b.Fatal(err)
+	}
+	e := NewEncoder(m, 0)
+	parts := []Part{{Shape: []int64{int64(len(data)) / 1024 / int64(elem.Width), 1024}}}
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := e.Encode(data, elem, parts); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEncodeTensors codes a chunk of many small tensors, each of a scale
+// of its own.
+func BenchmarkEncodeTensors(b *testing.B) {
 	data := gaussianBF16(4 << 20)
-	for _, m := range []Method{Raw, BF16Split, Scape} {
-		b.Run(m.String(), func(b *testing.B) {
-			e := NewEncoder(m, 0)
+	for _, size := range []int{4 << 10, 32 << 10, 256 << 10} {
+		scaled := make([]byte, len(data))
+		var parts []Part
+		for at := 0; at < len(data); at += 2 {
+			scale := uint16(at/size*7%5) << bf16Mantissa
+			binary.LittleEndian.PutUint16(scaled[at:], binary.LittleEndian.Uint16(data[at:])-scale)
+			if at%size == 0 && at > 0 {
+				parts = append(parts, Part{Off: at})
+			}
+		}
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			e := NewEncoder(Scape, 0)
 			b.SetBytes(int64(len(data)))
+			var enc Encoded
+			var err error
 			for b.Loop() {
-				if _, err := e.Encode(data, BF16, nil); err != nil {
+				if enc, err = e.Encode(scaled, BF16, parts); err != nil {
 					b.Fatal(err)
 				}
 			}
+			reportRatio(b, data, enc)
 		})
 	}
 }

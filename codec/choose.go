@@ -13,6 +13,9 @@ const (
 	slowMerge    = 1.002
 )
 
+// maxSymbols is how many symbols an alphabet may have.
+const maxSymbols = 256
+
 // choice is a way of taking units apart and its cost in bits: of the symbols,
 // their tables and the raw bits.
 type choice struct {
@@ -34,14 +37,21 @@ func chooseTop(h *histogram, elem Elem) (choice, bool) {
 		if sign == signRaw {
 			extra = 1
 		}
+		v := h.fold(sign, extra)
 		for raw := extra; raw <= mantissa+extra; raw++ {
-			v := h.fold(sign, raw)
+			if raw > extra {
+				v = v.coarser(sign)
+			}
+			if len(v.value) > maxSymbols {
+				continue
+			}
 			cost, used := v.entropy(h.n)
 			cost += float64(h.n*raw + used*tableBitsPerSymbol)
 			if cost >= least {
 				continue
 			}
 			s := split{kind: splitTop, width: int(elem.Width), raw: raw, sign: sign}
+			v := v.clone()
 			a, ok := newAlphabet(v.present(), 1<<s.valueBits())
 			if !ok {
 				continue

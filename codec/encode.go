@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
@@ -33,6 +34,7 @@ type Encoder struct {
 	contexts contextEncoder
 	finder   contextFinder
 	zstd     *zstd.Encoder
+	repeats  repeats
 	trial    *zstd.Encoder
 	parts    []byte
 }
@@ -154,7 +156,8 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
 		return
 	}
-	v := e.count.count(data, 2).fold(s.sign, s.raw)
+	h := e.count.count(data, 2)
+	v := h.fold(s.sign, s.raw)
 	a, ok := newAlphabet(v.present(), 1<<s.valueBits())
 	if !ok {
 		e.encodeRun(storedModel(), data, e.blockLen)
@@ -164,11 +167,8 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 	m := newModel(s)
 	perBlock := min(len(data), e.blockLen) / 2
 	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock)
-	var mantissas [1 << bf16Mantissa]uint32
-	for i := 0; i < len(data); i += 2 {
-		mantissas[data[i]&(1<<bf16Mantissa-1)]++
-	}
-	chooseSymbolCoder(&m.streams[1], mantissas[:], perBlock)
+	mantissas := h.mantissas(bf16Mantissa)
+	chooseSymbolCoder(&m.streams[1], mantissas, perBlock)
 	e.encodeRun(m, data, e.blockLen)
 }
 
@@ -249,21 +249,24 @@ func (e *Encoder) appendBlock(dst []byte, m *model, data []byte, at int) []byte 
 	first := uint64(m.split.elements(at))
 	e.apart.setRank(&m.split)
 	streams := e.apart.take(&m.split, data)
-	e.parts = e.parts[:0]
-	last := -1
-	var length int
+	start := len(dst)
+	var lengths []byte
+	last, length := -1, 0
 	for k := range m.streams {
-		start := len(e.parts)
-		e.parts = e.appendStream(e.parts, &m.streams[k], streams[k], first)
+		from := len(dst)
+		dst = e.appendStream(dst, &m.streams[k], streams[k], first)
 		if _, fixed := m.streams[k].fixedLen(0); fixed {
 			continue
 		}
 		if last >= 0 {
-			dst = binary.AppendUvarint(dst, uint64(length))
+			lengths = binary.AppendUvarint(lengths, uint64(length))
 		}
-		last, length = k, len(e.parts)-start
+		last, length = k, len(dst)-from
 	}
-	return append(dst, e.parts...)
+	if lengths == nil {
+		return dst
+	}
+	return slices.Insert(dst, start, lengths...)
 }
 
 func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte, first uint64) []byte {

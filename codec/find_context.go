@@ -14,7 +14,10 @@ import (
 // element before along each axis for classes by neighbour. A sample tells what
 // each promises; the most promising are then counted out exactly.
 type contextFinder struct {
-	units  []uint16 // of the elements
+	data   []byte // of n elements
+	width  int
+	n      int
+	units  []uint16 // of the elements, once they are counted
 	sign   uint16   // the sign's bit
 	shape  elemShape
 	values []uint16 // of the elements, by the split that is counted
@@ -83,7 +86,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	if n < minContextElements || base.split.kind != splitTop || level == Fast {
 		return best, false
 	}
-	f.take(data, elem)
+	f.start(data, elem)
 	search := level.search()
 	best.cost = base.cost * (1 - search.minGain)
 	promising := f.screen(part, search, base.cost*search.minGain/float64(n))
@@ -123,7 +126,7 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 			list = append(list, c)
 		}
 	}
-	n := len(f.units)
+	n := f.n
 	for _, a := range axes(part, n) {
 		add(candidate{promise: f.placesPromise(a), axes: []axis{a}, steps: 1})
 	}
@@ -168,23 +171,33 @@ func (f *contextFinder) count(c candidate, s split, perBlock int) (contextChoice
 	return f.byNeighbour(c.lag, c.sign, s, c.classes, perBlock)
 }
 
-// take reads the units of data.
-func (f *contextFinder) take(data []byte, elem Elem) {
-	width := int(elem.Width)
-	f.shape = elemShape{bits: 8 * min(width, 2)}
+// start begins on data.
+func (f *contextFinder) start(data []byte, elem Elem) {
+	f.data, f.width, f.n = data, int(elem.Width), len(data)/int(elem.Width)
+	f.shape = elemShape{bits: 8 * min(f.width, 2)}
 	f.shape.mantissa = f.shape.bits - 1 - int(elem.Exponent)
 	f.sign = 1 << (f.shape.bits - 1)
-	n := len(data) / width
-	f.units = slices.Grow(f.units[:0], n)[:n]
-	if width == 1 {
-		for i := range f.units {
-			f.units[i] = uint16(data[i])
-		}
+	f.units = f.units[:0]
+}
+
+// unit gives one unit: screening needs few of them.
+func (f *contextFinder) unit(i int) uint16 { return unitAt(f.data, i, f.width) }
+
+// take reads all units, if that is not done.
+func (f *contextFinder) take() {
+	if len(f.units) > 0 {
 		return
 	}
-	data = data[width-2:]
-	for i := range f.units {
-		f.units[i] = binary.LittleEndian.Uint16(data[i*width:])
+	f.units = slices.Grow(f.units, f.n)[:f.n]
+	units, data := f.units, f.data
+	if f.width == 2 {
+		for ; len(units) >= 4 && len(data) >= 8; units, data = units[4:], data[8:] {
+			v := binary.LittleEndian.Uint64(data)
+			units[0], units[1], units[2], units[3] = uint16(v), uint16(v>>16), uint16(v>>32), uint16(v>>48)
+		}
+	}
+	for i := range units {
+		units[i] = unitAt(data, i, f.width)
 	}
 }
 
@@ -262,8 +275,8 @@ func lags(part Part, n int) (list []int) {
 func (f *contextFinder) sumPlaces(a axis, step int) {
 	f.clearSums(a)
 	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
-	for i := 0; i < len(f.units); i += step {
-		if m := f.units[i] &^ f.sign; m > 0 {
+	for i := 0; i < f.n; i += step {
+		if m := f.unit(i) &^ f.sign; m > 0 {
 			f.sums[p] += int64(m)
 			f.seen[p]++
 		}
@@ -286,7 +299,7 @@ func (f *contextFinder) clearSums(a axis) {
 // in scale; knowing the scale s of a normal weight saves about the variance of
 // ln s in nats (half of Fisher's information, which is 2).
 func (f *contextFinder) placesPromise(a axis) float64 {
-	step := sampleStep(len(f.units), max(screenElements, 8*int(a.count)))
+	step := sampleStep(f.n, max(screenElements, 8*int(a.count)))
 	f.sumPlaces(a, step)
 	var n, k, sum, squares, between float64
 	for p, c := range f.seen {
@@ -297,8 +310,8 @@ func (f *contextFinder) placesPromise(a axis) float64 {
 			between += float64(f.sums[p]) * float64(f.sums[p]) / float64(c)
 		}
 	}
-	for i := 0; i < len(f.units); i += step {
-		m := float64(f.units[i] &^ f.sign)
+	for i := 0; i < f.n; i += step {
+		m := float64(f.unit(i) &^ f.sign)
 		squares += m * m
 	}
 	if k < 2 || n <= k {
@@ -332,7 +345,7 @@ func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoi
 	step := max(1<<f.shape.mantissa/2/steps, 1)
 	c := context{kind: contextPlace}
 	side := 8.0 * 4
-	f.class = slices.Grow(f.class[:0], len(f.units))[:len(f.units)]
+	f.class = slices.Grow(f.class[:0], f.n)[:f.n]
 	for i, a := range axes {
 		if i == 0 {
 			f.sumPlaces(a, 1)
@@ -401,7 +414,7 @@ func (f *contextFinder) bounds() (floor byte, classes int) {
 	for _, v := range f.class {
 		counts[v]++
 	}
-	rare := len(f.units) / 128
+	rare := f.n / 128
 	low, high := 0, len(counts)-1
 	for n := counts[low]; low < high && n <= rare; n += counts[low] {
 		low++
@@ -418,7 +431,8 @@ func (f *contextFinder) setValues(s *split) bool {
 	if 1<<s.valueBits() > contextValues {
 		return false
 	}
-	f.values = slices.Grow(f.values[:0], len(f.units))[:len(f.units)]
+	f.take()
+	f.values = slices.Grow(f.values[:0], f.n)[:f.n]
 	shift := s.rankShift() & 15
 	if s.sign != signSymbol {
 		for i, u := range f.units {
@@ -453,7 +467,7 @@ func (f *contextFinder) clearCounts(classes int) {
 func (f *contextFinder) settle(c context, s split, side float64) (contextChoice, bool) {
 	s.natural = s.width > 1
 	var all [contextValues]bool
-	cost := side + float64(len(f.units)*s.raw)
+	cost := side + float64(f.n*s.raw)
 	for k := range c.classes {
 		entropy, used := 0.0, 0
 		n := uint32(0)
@@ -500,10 +514,10 @@ func (f *contextFinder) fillBuckets(b *buckets, sign signPlace) {
 	b.shift = max(f.shape.bits-screenBits, 0)
 	var counts [1 << screenBits]int
 	half := 1 << (f.shape.bits - b.shift - 1)
-	step := sampleStep(len(f.units), screenPairs)
+	step := sampleStep(f.n, screenPairs)
 	n := 0
-	for i := 0; i < len(f.units); i += step {
-		counts[f.units[i]>>b.shift]++
+	for i := 0; i < f.n; i += step {
+		counts[f.unit(i)>>b.shift]++
 		n++
 	}
 	sum := 0
@@ -533,11 +547,11 @@ func (f *contextFinder) fillBuckets(b *buckets, sign signPlace) {
 // neighbour lag before save, from so many pairs: the mutual information of
 // both in buckets, less what chance makes of it.
 func (f *contextFinder) neighboursPromise(lag int, b *buckets, pairs int) float64 {
-	step := sampleStep(len(f.units)-lag, pairs)
+	step := sampleStep(f.n-lag, pairs)
 	var joint [screenBuckets][screenBuckets]int
 	n := 0
-	for i := lag; i < len(f.units); i += step {
-		before, this := b.of[f.units[i-lag]>>b.shift], b.of[f.units[i]>>b.shift]
+	for i := lag; i < f.n; i += step {
+		before, this := b.of[f.unit(i-lag)>>b.shift], b.of[f.unit(i)>>b.shift]
 		joint[before&(screenBuckets-1)][this&(screenBuckets-1)]++
 		n++
 	}
@@ -579,14 +593,14 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 	for _, v := range f.values {
 		f.counts[0][v&(contextValues-1)]++
 	}
-	thresholds, classOf := cutByWeight(&f.counts[0], len(f.units), classes, sign)
+	thresholds, classOf := cutByWeight(&f.counts[0], f.n, classes, sign)
 	if len(thresholds) == 0 {
 		return contextChoice{}, false
 	}
 	c := context{kind: contextNeighbour, lag: lag, segmented: lag < maxLanes, classes: len(thresholds) + 2}
 	c.first = byte(len(thresholds) + 1)
 	f.clearCounts(c.classes)
-	block := blockLens(len(f.units), perBlock, 1)[0]
+	block := blockLens(f.n, perBlock, 1)[0]
 	if c.segmented {
 		block = len(f.values)
 	}

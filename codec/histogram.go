@@ -1,9 +1,9 @@
 package codec
 
 import (
-	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // histogram counts the units of a run of elements by magnitude and sign, over
@@ -14,52 +14,6 @@ type histogram struct {
 	zero   [2]uint32 // +0 and -0
 	lo, hi int       // magnitudes above zero that occur: lo <= m < hi
 	counts []uint32  // [2*(m-lo)+sign]
-}
-
-// counter makes histograms. It holds a table of all units, clear between calls.
-type counter struct{ table [1 << 16]uint32 }
-
-// count makes the histogram of the units of width-byte elements in data.
-func (c *counter) count(data []byte, width int) *histogram {
-	h := &histogram{n: len(data) / width}
-	top := 8*min(width, 2) - 1
-	mask := uint32(1)<<top - 1
-	lo, hi := mask, uint32(0)
-	for ; len(data) >= width; data = data[width:] {
-		var unit uint32
-		if width == 1 {
-			unit = uint32(data[0])
-		} else {
-			unit = uint32(binary.LittleEndian.Uint16(data[width-2 : width]))
-		}
-		c.table[unit]++
-		magnitude := unit & mask
-		hi = max(hi, magnitude)
-		lo = min(lo, (magnitude-1)&mask) // zero wraps to the top
-	}
-	h.lo, h.hi = int(lo)+1, int(hi)+1
-	h.take(c, top)
-	return h
-}
-
-// take moves the counts out of the table.
-func (h *histogram) take(c *counter, top int) {
-	sign := 1 << top
-	for s := range h.zero {
-		h.zero[s] = c.table[s*sign]
-		c.table[s*sign] = 0
-	}
-	if h.hi <= h.lo {
-		h.lo, h.hi = 1, 1
-		return
-	}
-	h.counts = make([]uint32, 2*(h.hi-h.lo))
-	for m := h.lo; m < h.hi; m++ {
-		for s := range 2 {
-			h.counts[2*(m-h.lo)+s] = c.table[m+s*sign]
-			c.table[m+s*sign] = 0
-		}
-	}
 }
 
 // join gives the histogram of two runs together.
@@ -82,97 +36,129 @@ func (h *histogram) join(o *histogram) *histogram {
 	return j
 }
 
-// values are counts by value, sorted, as an alphabet needs them: a run of
-// values from base on, and value 0 (and 1, if the sign is within) apart.
+// values are counts by value: the values that occur, rising.
 type values struct {
-	low    []uint32 // counts of values 0 and, with the sign in the symbol, 1
-	base   int
+	value  []uint16
 	counts []uint32
 }
 
 // fold counts by the values that a split with that sign and raw bits makes.
 func (h *histogram) fold(sign signPlace, raw int) values {
+	most := min(h.n, len(h.counts)+2)
+	f := folder{sign: sign, values: values{value: make([]uint16, 0, most), counts: make([]uint32, 0, most)}}
+	shift := raw
 	if sign == signRaw {
-		shift := raw - 1
-		v := values{low: []uint32{h.zero[0] + h.zero[1]}, base: h.lo >> shift}
-		if len(h.counts) > 0 {
-			v.counts = make([]uint32, (h.hi-1)>>shift-v.base+1)
-		}
-		for i, c := range h.counts {
-			v.counts[(h.lo+i>>1)>>shift-v.base] += c
-		}
-		return v.absorbLow()
+		shift--
 	}
-	v := values{low: h.zero[:], base: h.lo >> raw << 1}
-	if len(h.counts) > 0 {
-		v.counts = make([]uint32, (h.hi-1)>>raw<<1-v.base+2)
+	f.add(0, 0, h.zero[0])
+	f.add(0, 1, h.zero[1])
+	for i, counts := h.lo, h.counts; len(counts) >= 2; i, counts = i+1, counts[2:] {
+		if counts[0]|counts[1] != 0 {
+			f.add(i>>shift, 0, counts[0])
+			f.add(i>>shift, 1, counts[1])
+		}
 	}
+	f.flush()
+	return f.values
+}
+
+// mantissas counts the lowest bits of the units.
+func (h *histogram) mantissas(bits int) []uint32 {
+	counts := make([]uint32, 1<<bits)
+	counts[0] = h.zero[0] + h.zero[1]
 	for i, c := range h.counts {
-		v.counts[(h.lo+i>>1)>>raw<<1+i&1-v.base] += c
+		counts[(h.lo+i>>1)&(1<<bits-1)] += c
 	}
-	return v.absorbLow()
+	return counts
 }
 
-// absorbLow adds the counts of low into counts where the ranges meet.
-func (v values) absorbLow() values {
-	if len(v.counts) > 0 && v.base >= len(v.low) {
-		return v
+// coarser counts by the values of a split with one raw bit more than that of
+// v: what fold gives for it, in the place of v.
+func (v values) coarser(sign signPlace) values {
+	// What is put never overtakes what is read.
+	f := folder{sign: sign, values: values{value: v.value[:0], counts: v.counts[:0]}}
+	counts := v.counts[:len(v.value)]
+	if sign == signRaw {
+		for i, value := range v.value {
+			f.add(int(value>>1), 0, counts[i])
+		}
+	} else {
+		for i, value := range v.value {
+			f.add(int(value>>2), int(value&1), counts[i])
+		}
 	}
-	all := make([]uint32, max(v.base+len(v.counts), len(v.low)))
-	copy(all, v.low)
-	for i, c := range v.counts {
-		all[v.base+i] += c
-	}
-	return values{counts: all}
+	f.flush()
+	return f.values
 }
 
-// each calls f for every value that occurs, in order.
-func (v values) each(f func(value int, count uint32)) {
-	for i, c := range v.low {
-		if c > 0 {
-			f(i, c)
-		}
+func (v values) clone() values {
+	return values{value: slices.Clone(v.value), counts: slices.Clone(v.counts)}
+}
+
+// folder adds up counts by magnitude and sign, which come in order of their
+// magnitudes.
+type folder struct {
+	values
+	sign      signPlace
+	magnitude int
+	pending   [2]uint32 // of the magnitude, by sign
+}
+
+func (f *folder) add(magnitude, sign int, count uint32) {
+	if magnitude != f.magnitude {
+		f.flush()
+		f.magnitude = magnitude
 	}
-	for i, c := range v.counts {
-		if c > 0 {
-			f(v.base+i, c)
-		}
+	f.pending[sign&1] += count
+}
+
+func (f *folder) flush() {
+	if f.sign == signRaw {
+		f.put(uint16(f.magnitude), f.pending[0]+f.pending[1])
+	} else {
+		f.put(uint16(f.magnitude<<1), f.pending[0])
+		f.put(uint16(f.magnitude<<1|1), f.pending[1])
+	}
+	f.pending = [2]uint32{}
+}
+
+func (f *folder) put(value uint16, count uint32) {
+	if count > 0 {
+		f.value = append(f.value, value)
+		f.counts = append(f.counts, count)
 	}
 }
 
 // entropy gives the bits that n values take by their entropy, and how many
 // different ones there are.
 func (v values) entropy(n int) (total float64, used int) {
-	v.each(func(_ int, c uint32) {
-		total -= float64(c) * fastLog2(c)
-		used++
-	})
-	return total + float64(n)*math.Log2(float64(n)), used
+	for _, c := range v.counts {
+		total -= countLog2(c)
+	}
+	return total + float64(n)*math.Log2(float64(n)), len(v.counts)
 }
 
 // present lists the values that occur.
-func (v values) present() (list []uint16) {
-	v.each(func(value int, _ uint32) { list = append(list, uint16(value)) })
-	return list
-}
+func (v values) present() []uint16 { return v.value }
 
 // bySymbol counts by the symbols of an alphabet that holds all values.
 func (v values) bySymbol(a *alphabet) []uint32 {
-	var counts [256]uint32
-	size, next := 0, 0
-	v.each(func(value int, c uint32) {
-		symbol := next
-		switch {
-		case a.kind == alphabetContiguous:
-			symbol = value - int(a.base)
-		case a.kind == alphabetZero && value > 0:
-			symbol = value - int(a.base)
-		}
-		next++
-		counts[symbol] = c
-		size = symbol + 1
-	})
-	return append([]uint32(nil), counts[:size]...)
+	counts := make([]uint32, a.symbol(len(v.value)-1, v.value)+1)
+	for i, c := range v.counts {
+		counts[a.symbol(i, v.value)] = c
+	}
+	return counts
+}
+
+// symbol is the symbol of value i of those that occur.
+func (a *alphabet) symbol(i int, present []uint16) int {
+	switch {
+	case a.kind == alphabetList:
+		return i
+	case a.zero && present[i] == 0:
+		return 0
+	}
+	return int(present[i] - a.base)
 }
 
 const logTableBits = 11
@@ -189,3 +175,18 @@ func fastLog2(c uint32) float64 {
 	shift := bits.LeadingZeros32(c) + 1
 	return float64(32-shift) + logTable[uint64(c)<<shift&(1<<32-1)>>(32-logTableBits)]
 }
+
+// countLog2 is c·log2(c), by a table where c is small.
+func countLog2(c uint32) float64 {
+	if c < uint32(len(smallLogs)) {
+		return smallLogs[c]
+	}
+	return float64(c) * fastLog2(c)
+}
+
+var smallLogs = func() (t [256]float64) {
+	for c := 1; c < len(t); c++ {
+		t[c] = float64(c) * fastLog2(uint32(c))
+	}
+	return
+}()

@@ -24,42 +24,167 @@ func ransDecodeClassesAVX2(dst *byte, groups int, state *[64]uint32, table *uint
 //go:noescape
 func ransDecodeClassesAVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
+// ransEncodeClasses16AVX2 is ransEncode16AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransEncodeClasses16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+
+// ransEncode16AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
+//
+//go:noescape
+func ransEncode16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+
+// ransEncode16VBMI is ransEncode16AVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
+//
+//go:noescape
+func ransEncode16VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode16VBMI256 is ransEncode16VBMI for up to 256 symbols.
+//
+//go:noescape
+func ransEncode16VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncodeClasses32AVX2 is ransEncode32AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransEncodeClasses32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+
+// ransEncode32AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
+//
+//go:noescape
+func ransEncode32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+
+// ransEncode32VBMI is ransEncode32AVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
+//
+//go:noescape
+func ransEncode32VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode32VBMI256 is ransEncode32VBMI for up to 256 symbols.
+//
+//go:noescape
+func ransEncode32VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncodeClasses64AVX2 is ransEncode64AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransEncodeClasses64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+
+// ransEncode64AVX2 encodes groups of 64 symbols, the last first, the next word at words, the others below: a word a symbol at most, and it overwrites 16 bytes below them.
+//
+//go:noescape
+func ransEncode64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+
+// ransEncode64VBMI is ransEncode64AVX2 with vectors of 512 bits, for up to 128 symbols; it overwrites 32 bytes below the words.
+//
+//go:noescape
+func ransEncode64VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
+// ransEncode64VBMI256 is ransEncode64VBMI for up to 256 symbols.
+//
+//go:noescape
+func ransEncode64VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+
 // mergePairedAVX2 merges groups of 64 units.
 //
 //go:noescape
 func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
+
+// takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.
+//
+//go:noescape
+func takePairedAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+
+// takePairedWideAVX2 is takePairedAVX2 for more than 8 raw bits.
+//
+//go:noescape
+func takePairedWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+
+// takeNaturalAVX2 is takePairedAVX2 in natural order.
+//
+//go:noescape
+func takeNaturalAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+
+// takeNaturalWideAVX2 is takePairedWideAVX2 in natural order.
+//
+//go:noescape
+func takeNaturalWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+
+// gatherPlane4AVX2 takes the first byte of every four, in groups of 32.
+//
+//go:noescape
+func gatherPlane4AVX2(dst *byte, src *byte, groups int)
+
+// gatherUnits4AVX2 takes the upper two bytes of every four, in groups of 32.
+//
+//go:noescape
+func gatherUnits4AVX2(dst *byte, src *byte, groups int)
 
 // unpack1AVX2 unpacks groups of 512 symbols of 1 bits.
 //
 //go:noescape
 func unpack1AVX2(dst *byte, src *byte, groups int)
 
+// pack1AVX2 packs groups of 512 symbols of 1 bits.
+//
+//go:noescape
+func pack1AVX2(dst *byte, src *byte, groups int)
+
 // unpack2AVX2 unpacks groups of 256 symbols of 2 bits.
 //
 //go:noescape
 func unpack2AVX2(dst *byte, src *byte, groups int)
+
+// pack2AVX2 packs groups of 256 symbols of 2 bits.
+//
+//go:noescape
+func pack2AVX2(dst *byte, src *byte, groups int)
 
 // unpack3AVX2 unpacks groups of 512 symbols of 3 bits.
 //
 //go:noescape
 func unpack3AVX2(dst *byte, src *byte, groups int)
 
+// pack3AVX2 packs groups of 512 symbols of 3 bits.
+//
+//go:noescape
+func pack3AVX2(dst *byte, src *byte, groups int)
+
 // unpack4AVX2 unpacks groups of 128 symbols of 4 bits.
 //
 //go:noescape
 func unpack4AVX2(dst *byte, src *byte, groups int)
+
+// pack4AVX2 packs groups of 128 symbols of 4 bits.
+//
+//go:noescape
+func pack4AVX2(dst *byte, src *byte, groups int)
 
 // unpack5AVX2 unpacks groups of 512 symbols of 5 bits.
 //
 //go:noescape
 func unpack5AVX2(dst *byte, src *byte, groups int)
 
+// pack5AVX2 packs groups of 512 symbols of 5 bits.
+//
+//go:noescape
+func pack5AVX2(dst *byte, src *byte, groups int)
+
 // unpack6AVX2 unpacks groups of 256 symbols of 6 bits.
 //
 //go:noescape
 func unpack6AVX2(dst *byte, src *byte, groups int)
 
+// pack6AVX2 packs groups of 256 symbols of 6 bits.
+//
+//go:noescape
+func pack6AVX2(dst *byte, src *byte, groups int)
+
 // unpack7AVX2 unpacks groups of 512 symbols of 7 bits.
 //
 //go:noescape
 func unpack7AVX2(dst *byte, src *byte, groups int)
+
+// pack7AVX2 packs groups of 512 symbols of 7 bits.
+//
+//go:noescape
+func pack7AVX2(dst *byte, src *byte, groups int)

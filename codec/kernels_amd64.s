@@ -4,6 +4,204 @@
 
 #include "textflag.h"
 
+DATA encodeOrder<>+0(SB)/1, $0x0f
+DATA encodeOrder<>+1(SB)/1, $0x0e
+DATA encodeOrder<>+2(SB)/1, $0x0d
+DATA encodeOrder<>+3(SB)/1, $0x0c
+DATA encodeOrder<>+4(SB)/1, $0x1f
+DATA encodeOrder<>+5(SB)/1, $0x1e
+DATA encodeOrder<>+6(SB)/1, $0x1d
+DATA encodeOrder<>+7(SB)/1, $0x1c
+DATA encodeOrder<>+8(SB)/1, $0x2f
+DATA encodeOrder<>+9(SB)/1, $0x2e
+DATA encodeOrder<>+10(SB)/1, $0x2d
+DATA encodeOrder<>+11(SB)/1, $0x2c
+DATA encodeOrder<>+12(SB)/1, $0x3f
+DATA encodeOrder<>+13(SB)/1, $0x3e
+DATA encodeOrder<>+14(SB)/1, $0x3d
+DATA encodeOrder<>+15(SB)/1, $0x3c
+DATA encodeOrder<>+16(SB)/1, $0x0b
+DATA encodeOrder<>+17(SB)/1, $0x0a
+DATA encodeOrder<>+18(SB)/1, $0x09
+DATA encodeOrder<>+19(SB)/1, $0x08
+DATA encodeOrder<>+20(SB)/1, $0x1b
+DATA encodeOrder<>+21(SB)/1, $0x1a
+DATA encodeOrder<>+22(SB)/1, $0x19
+DATA encodeOrder<>+23(SB)/1, $0x18
+DATA encodeOrder<>+24(SB)/1, $0x2b
+DATA encodeOrder<>+25(SB)/1, $0x2a
+DATA encodeOrder<>+26(SB)/1, $0x29
+DATA encodeOrder<>+27(SB)/1, $0x28
+DATA encodeOrder<>+28(SB)/1, $0x3b
+DATA encodeOrder<>+29(SB)/1, $0x3a
+DATA encodeOrder<>+30(SB)/1, $0x39
+DATA encodeOrder<>+31(SB)/1, $0x38
+DATA encodeOrder<>+32(SB)/1, $0x07
+DATA encodeOrder<>+33(SB)/1, $0x06
+DATA encodeOrder<>+34(SB)/1, $0x05
+DATA encodeOrder<>+35(SB)/1, $0x04
+DATA encodeOrder<>+36(SB)/1, $0x17
+DATA encodeOrder<>+37(SB)/1, $0x16
+DATA encodeOrder<>+38(SB)/1, $0x15
+DATA encodeOrder<>+39(SB)/1, $0x14
+DATA encodeOrder<>+40(SB)/1, $0x27
+DATA encodeOrder<>+41(SB)/1, $0x26
+DATA encodeOrder<>+42(SB)/1, $0x25
+DATA encodeOrder<>+43(SB)/1, $0x24
+DATA encodeOrder<>+44(SB)/1, $0x37
+DATA encodeOrder<>+45(SB)/1, $0x36
+DATA encodeOrder<>+46(SB)/1, $0x35
+DATA encodeOrder<>+47(SB)/1, $0x34
+DATA encodeOrder<>+48(SB)/1, $0x03
+DATA encodeOrder<>+49(SB)/1, $0x02
+DATA encodeOrder<>+50(SB)/1, $0x01
+DATA encodeOrder<>+51(SB)/1, $0x00
+DATA encodeOrder<>+52(SB)/1, $0x13
+DATA encodeOrder<>+53(SB)/1, $0x12
+DATA encodeOrder<>+54(SB)/1, $0x11
+DATA encodeOrder<>+55(SB)/1, $0x10
+DATA encodeOrder<>+56(SB)/1, $0x23
+DATA encodeOrder<>+57(SB)/1, $0x22
+DATA encodeOrder<>+58(SB)/1, $0x21
+DATA encodeOrder<>+59(SB)/1, $0x20
+DATA encodeOrder<>+60(SB)/1, $0x33
+DATA encodeOrder<>+61(SB)/1, $0x32
+DATA encodeOrder<>+62(SB)/1, $0x31
+DATA encodeOrder<>+63(SB)/1, $0x30
+GLOBL encodeOrder<>(SB), RODATA|NOPTR, $64
+
+DATA encodeWords<>+0(SB)/1, $0x1e
+DATA encodeWords<>+1(SB)/1, $0x00
+DATA encodeWords<>+2(SB)/1, $0x1c
+DATA encodeWords<>+3(SB)/1, $0x00
+DATA encodeWords<>+4(SB)/1, $0x1a
+DATA encodeWords<>+5(SB)/1, $0x00
+DATA encodeWords<>+6(SB)/1, $0x18
+DATA encodeWords<>+7(SB)/1, $0x00
+DATA encodeWords<>+8(SB)/1, $0x16
+DATA encodeWords<>+9(SB)/1, $0x00
+DATA encodeWords<>+10(SB)/1, $0x14
+DATA encodeWords<>+11(SB)/1, $0x00
+DATA encodeWords<>+12(SB)/1, $0x12
+DATA encodeWords<>+13(SB)/1, $0x00
+DATA encodeWords<>+14(SB)/1, $0x10
+DATA encodeWords<>+15(SB)/1, $0x00
+DATA encodeWords<>+16(SB)/1, $0x0e
+DATA encodeWords<>+17(SB)/1, $0x00
+DATA encodeWords<>+18(SB)/1, $0x0c
+DATA encodeWords<>+19(SB)/1, $0x00
+DATA encodeWords<>+20(SB)/1, $0x0a
+DATA encodeWords<>+21(SB)/1, $0x00
+DATA encodeWords<>+22(SB)/1, $0x08
+DATA encodeWords<>+23(SB)/1, $0x00
+DATA encodeWords<>+24(SB)/1, $0x06
+DATA encodeWords<>+25(SB)/1, $0x00
+DATA encodeWords<>+26(SB)/1, $0x04
+DATA encodeWords<>+27(SB)/1, $0x00
+DATA encodeWords<>+28(SB)/1, $0x02
+DATA encodeWords<>+29(SB)/1, $0x00
+DATA encodeWords<>+30(SB)/1, $0x00
+DATA encodeWords<>+31(SB)/1, $0x00
+DATA encodeWords<>+32(SB)/1, $0x00
+DATA encodeWords<>+33(SB)/1, $0x00
+DATA encodeWords<>+34(SB)/1, $0x00
+DATA encodeWords<>+35(SB)/1, $0x00
+DATA encodeWords<>+36(SB)/1, $0x00
+DATA encodeWords<>+37(SB)/1, $0x00
+DATA encodeWords<>+38(SB)/1, $0x00
+DATA encodeWords<>+39(SB)/1, $0x00
+DATA encodeWords<>+40(SB)/1, $0x00
+DATA encodeWords<>+41(SB)/1, $0x00
+DATA encodeWords<>+42(SB)/1, $0x00
+DATA encodeWords<>+43(SB)/1, $0x00
+DATA encodeWords<>+44(SB)/1, $0x00
+DATA encodeWords<>+45(SB)/1, $0x00
+DATA encodeWords<>+46(SB)/1, $0x00
+DATA encodeWords<>+47(SB)/1, $0x00
+DATA encodeWords<>+48(SB)/1, $0x00
+DATA encodeWords<>+49(SB)/1, $0x00
+DATA encodeWords<>+50(SB)/1, $0x00
+DATA encodeWords<>+51(SB)/1, $0x00
+DATA encodeWords<>+52(SB)/1, $0x00
+DATA encodeWords<>+53(SB)/1, $0x00
+DATA encodeWords<>+54(SB)/1, $0x00
+DATA encodeWords<>+55(SB)/1, $0x00
+DATA encodeWords<>+56(SB)/1, $0x00
+DATA encodeWords<>+57(SB)/1, $0x00
+DATA encodeWords<>+58(SB)/1, $0x00
+DATA encodeWords<>+59(SB)/1, $0x00
+DATA encodeWords<>+60(SB)/1, $0x00
+DATA encodeWords<>+61(SB)/1, $0x00
+DATA encodeWords<>+62(SB)/1, $0x00
+DATA encodeWords<>+63(SB)/1, $0x00
+GLOBL encodeWords<>(SB), RODATA|NOPTR, $64
+
+DATA encodeLanes<>+0(SB)/1, $0x0f
+DATA encodeLanes<>+1(SB)/1, $0x00
+DATA encodeLanes<>+2(SB)/1, $0x00
+DATA encodeLanes<>+3(SB)/1, $0x00
+DATA encodeLanes<>+4(SB)/1, $0x0e
+DATA encodeLanes<>+5(SB)/1, $0x00
+DATA encodeLanes<>+6(SB)/1, $0x00
+DATA encodeLanes<>+7(SB)/1, $0x00
+DATA encodeLanes<>+8(SB)/1, $0x0d
+DATA encodeLanes<>+9(SB)/1, $0x00
+DATA encodeLanes<>+10(SB)/1, $0x00
+DATA encodeLanes<>+11(SB)/1, $0x00
+DATA encodeLanes<>+12(SB)/1, $0x0c
+DATA encodeLanes<>+13(SB)/1, $0x00
+DATA encodeLanes<>+14(SB)/1, $0x00
+DATA encodeLanes<>+15(SB)/1, $0x00
+DATA encodeLanes<>+16(SB)/1, $0x0b
+DATA encodeLanes<>+17(SB)/1, $0x00
+DATA encodeLanes<>+18(SB)/1, $0x00
+DATA encodeLanes<>+19(SB)/1, $0x00
+DATA encodeLanes<>+20(SB)/1, $0x0a
+DATA encodeLanes<>+21(SB)/1, $0x00
+DATA encodeLanes<>+22(SB)/1, $0x00
+DATA encodeLanes<>+23(SB)/1, $0x00
+DATA encodeLanes<>+24(SB)/1, $0x09
+DATA encodeLanes<>+25(SB)/1, $0x00
+DATA encodeLanes<>+26(SB)/1, $0x00
+DATA encodeLanes<>+27(SB)/1, $0x00
+DATA encodeLanes<>+28(SB)/1, $0x08
+DATA encodeLanes<>+29(SB)/1, $0x00
+DATA encodeLanes<>+30(SB)/1, $0x00
+DATA encodeLanes<>+31(SB)/1, $0x00
+DATA encodeLanes<>+32(SB)/1, $0x07
+DATA encodeLanes<>+33(SB)/1, $0x00
+DATA encodeLanes<>+34(SB)/1, $0x00
+DATA encodeLanes<>+35(SB)/1, $0x00
+DATA encodeLanes<>+36(SB)/1, $0x06
+DATA encodeLanes<>+37(SB)/1, $0x00
+DATA encodeLanes<>+38(SB)/1, $0x00
+DATA encodeLanes<>+39(SB)/1, $0x00
+DATA encodeLanes<>+40(SB)/1, $0x05
+DATA encodeLanes<>+41(SB)/1, $0x00
+DATA encodeLanes<>+42(SB)/1, $0x00
+DATA encodeLanes<>+43(SB)/1, $0x00
+DATA encodeLanes<>+44(SB)/1, $0x04
+DATA encodeLanes<>+45(SB)/1, $0x00
+DATA encodeLanes<>+46(SB)/1, $0x00
+DATA encodeLanes<>+47(SB)/1, $0x00
+DATA encodeLanes<>+48(SB)/1, $0x03
+DATA encodeLanes<>+49(SB)/1, $0x00
+DATA encodeLanes<>+50(SB)/1, $0x00
+DATA encodeLanes<>+51(SB)/1, $0x00
+DATA encodeLanes<>+52(SB)/1, $0x02
+DATA encodeLanes<>+53(SB)/1, $0x00
+DATA encodeLanes<>+54(SB)/1, $0x00
+DATA encodeLanes<>+55(SB)/1, $0x00
+DATA encodeLanes<>+56(SB)/1, $0x01
+DATA encodeLanes<>+57(SB)/1, $0x00
+DATA encodeLanes<>+58(SB)/1, $0x00
+DATA encodeLanes<>+59(SB)/1, $0x00
+DATA encodeLanes<>+60(SB)/1, $0x00
+DATA encodeLanes<>+61(SB)/1, $0x00
+DATA encodeLanes<>+62(SB)/1, $0x00
+DATA encodeLanes<>+63(SB)/1, $0x00
+GLOBL encodeLanes<>(SB), RODATA|NOPTR, $64
+
 // func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 // Requires: AVX, AVX2, POPCNT
 TEXT ·ransDecodeAVX2(SB), NOSPLIT, $0-64
@@ -1676,6 +1874,5036 @@ end:
 	MOVQ      SI, taken+64(FP)
 	RET
 
+DATA ransComplement<>+0(SB)/4, $0xfff00000
+DATA ransComplement<>+4(SB)/4, $0xfff00000
+DATA ransComplement<>+8(SB)/4, $0xfff00000
+DATA ransComplement<>+12(SB)/4, $0xfff00000
+DATA ransComplement<>+16(SB)/4, $0xfff00000
+DATA ransComplement<>+20(SB)/4, $0xfff00000
+DATA ransComplement<>+24(SB)/4, $0xfff00000
+DATA ransComplement<>+28(SB)/4, $0xfff00000
+GLOBL ransComplement<>(SB), RODATA|NOPTR, $32
+
+DATA ransBias<>+0(SB)/4, $0x00001fff
+DATA ransBias<>+4(SB)/4, $0x00001fff
+DATA ransBias<>+8(SB)/4, $0x00001fff
+DATA ransBias<>+12(SB)/4, $0x00001fff
+DATA ransBias<>+16(SB)/4, $0x00001fff
+DATA ransBias<>+20(SB)/4, $0x00001fff
+DATA ransBias<>+24(SB)/4, $0x00001fff
+DATA ransBias<>+28(SB)/4, $0x00001fff
+GLOBL ransBias<>(SB), RODATA|NOPTR, $32
+
+DATA ransShift<>+0(SB)/4, $0x0000000f
+DATA ransShift<>+4(SB)/4, $0x0000000f
+DATA ransShift<>+8(SB)/4, $0x0000000f
+DATA ransShift<>+12(SB)/4, $0x0000000f
+DATA ransShift<>+16(SB)/4, $0x0000000f
+DATA ransShift<>+20(SB)/4, $0x0000000f
+DATA ransShift<>+24(SB)/4, $0x0000000f
+DATA ransShift<>+28(SB)/4, $0x0000000f
+GLOBL ransShift<>(SB), RODATA|NOPTR, $32
+
+DATA ransWord<>+0(SB)/4, $0x0000ffff
+DATA ransWord<>+4(SB)/4, $0x0000ffff
+DATA ransWord<>+8(SB)/4, $0x0000ffff
+DATA ransWord<>+12(SB)/4, $0x0000ffff
+DATA ransWord<>+16(SB)/4, $0x0000ffff
+DATA ransWord<>+20(SB)/4, $0x0000ffff
+DATA ransWord<>+24(SB)/4, $0x0000ffff
+DATA ransWord<>+28(SB)/4, $0x0000ffff
+GLOBL ransWord<>(SB), RODATA|NOPTR, $32
+
+DATA ransSixteen<>+0(SB)/4, $0x00000010
+DATA ransSixteen<>+4(SB)/4, $0x00000010
+DATA ransSixteen<>+8(SB)/4, $0x00000010
+DATA ransSixteen<>+12(SB)/4, $0x00000010
+DATA ransSixteen<>+16(SB)/4, $0x00000010
+DATA ransSixteen<>+20(SB)/4, $0x00000010
+DATA ransSixteen<>+24(SB)/4, $0x00000010
+DATA ransSixteen<>+28(SB)/4, $0x00000010
+GLOBL ransSixteen<>(SB), RODATA|NOPTR, $32
+
+DATA giveWords<>+0(SB)/8, $0x0000000000000000
+DATA giveWords<>+8(SB)/8, $0x0000000000000000
+DATA giveWords<>+16(SB)/8, $0x0000000000000000
+DATA giveWords<>+24(SB)/8, $0x0100000000000000
+DATA giveWords<>+32(SB)/8, $0x0000000000000000
+DATA giveWords<>+40(SB)/8, $0x0302000000000000
+DATA giveWords<>+48(SB)/8, $0x0000000000000000
+DATA giveWords<>+56(SB)/8, $0x0302010000000000
+DATA giveWords<>+64(SB)/8, $0x0000000000000000
+DATA giveWords<>+72(SB)/8, $0x0504000000000000
+DATA giveWords<>+80(SB)/8, $0x0000000000000000
+DATA giveWords<>+88(SB)/8, $0x0504010000000000
+DATA giveWords<>+96(SB)/8, $0x0000000000000000
+DATA giveWords<>+104(SB)/8, $0x0504030200000000
+DATA giveWords<>+112(SB)/8, $0x0000000000000000
+DATA giveWords<>+120(SB)/8, $0x0504030201000000
+DATA giveWords<>+128(SB)/8, $0x0000000000000000
+DATA giveWords<>+136(SB)/8, $0x0706000000000000
+DATA giveWords<>+144(SB)/8, $0x0000000000000000
+DATA giveWords<>+152(SB)/8, $0x0706010000000000
+DATA giveWords<>+160(SB)/8, $0x0000000000000000
+DATA giveWords<>+168(SB)/8, $0x0706030200000000
+DATA giveWords<>+176(SB)/8, $0x0000000000000000
+DATA giveWords<>+184(SB)/8, $0x0706030201000000
+DATA giveWords<>+192(SB)/8, $0x0000000000000000
+DATA giveWords<>+200(SB)/8, $0x0706050400000000
+DATA giveWords<>+208(SB)/8, $0x0000000000000000
+DATA giveWords<>+216(SB)/8, $0x0706050401000000
+DATA giveWords<>+224(SB)/8, $0x0000000000000000
+DATA giveWords<>+232(SB)/8, $0x0706050403020000
+DATA giveWords<>+240(SB)/8, $0x0000000000000000
+DATA giveWords<>+248(SB)/8, $0x0706050403020100
+DATA giveWords<>+256(SB)/8, $0x0000000000000000
+DATA giveWords<>+264(SB)/8, $0x0908000000000000
+DATA giveWords<>+272(SB)/8, $0x0000000000000000
+DATA giveWords<>+280(SB)/8, $0x0908010000000000
+DATA giveWords<>+288(SB)/8, $0x0000000000000000
+DATA giveWords<>+296(SB)/8, $0x0908030200000000
+DATA giveWords<>+304(SB)/8, $0x0000000000000000
+DATA giveWords<>+312(SB)/8, $0x0908030201000000
+DATA giveWords<>+320(SB)/8, $0x0000000000000000
+DATA giveWords<>+328(SB)/8, $0x0908050400000000
+DATA giveWords<>+336(SB)/8, $0x0000000000000000
+DATA giveWords<>+344(SB)/8, $0x0908050401000000
+DATA giveWords<>+352(SB)/8, $0x0000000000000000
+DATA giveWords<>+360(SB)/8, $0x0908050403020000
+DATA giveWords<>+368(SB)/8, $0x0000000000000000
+DATA giveWords<>+376(SB)/8, $0x0908050403020100
+DATA giveWords<>+384(SB)/8, $0x0000000000000000
+DATA giveWords<>+392(SB)/8, $0x0908070600000000
+DATA giveWords<>+400(SB)/8, $0x0000000000000000
+DATA giveWords<>+408(SB)/8, $0x0908070601000000
+DATA giveWords<>+416(SB)/8, $0x0000000000000000
+DATA giveWords<>+424(SB)/8, $0x0908070603020000
+DATA giveWords<>+432(SB)/8, $0x0000000000000000
+DATA giveWords<>+440(SB)/8, $0x0908070603020100
+DATA giveWords<>+448(SB)/8, $0x0000000000000000
+DATA giveWords<>+456(SB)/8, $0x0908070605040000
+DATA giveWords<>+464(SB)/8, $0x0000000000000000
+DATA giveWords<>+472(SB)/8, $0x0908070605040100
+DATA giveWords<>+480(SB)/8, $0x0000000000000000
+DATA giveWords<>+488(SB)/8, $0x0908070605040302
+DATA giveWords<>+496(SB)/8, $0x0100000000000000
+DATA giveWords<>+504(SB)/8, $0x0908070605040302
+DATA giveWords<>+512(SB)/8, $0x0000000000000000
+DATA giveWords<>+520(SB)/8, $0x0b0a000000000000
+DATA giveWords<>+528(SB)/8, $0x0000000000000000
+DATA giveWords<>+536(SB)/8, $0x0b0a010000000000
+DATA giveWords<>+544(SB)/8, $0x0000000000000000
+DATA giveWords<>+552(SB)/8, $0x0b0a030200000000
+DATA giveWords<>+560(SB)/8, $0x0000000000000000
+DATA giveWords<>+568(SB)/8, $0x0b0a030201000000
+DATA giveWords<>+576(SB)/8, $0x0000000000000000
+DATA giveWords<>+584(SB)/8, $0x0b0a050400000000
+DATA giveWords<>+592(SB)/8, $0x0000000000000000
+DATA giveWords<>+600(SB)/8, $0x0b0a050401000000
+DATA giveWords<>+608(SB)/8, $0x0000000000000000
+DATA giveWords<>+616(SB)/8, $0x0b0a050403020000
+DATA giveWords<>+624(SB)/8, $0x0000000000000000
+DATA giveWords<>+632(SB)/8, $0x0b0a050403020100
+DATA giveWords<>+640(SB)/8, $0x0000000000000000
+DATA giveWords<>+648(SB)/8, $0x0b0a070600000000
+DATA giveWords<>+656(SB)/8, $0x0000000000000000
+DATA giveWords<>+664(SB)/8, $0x0b0a070601000000
+DATA giveWords<>+672(SB)/8, $0x0000000000000000
+DATA giveWords<>+680(SB)/8, $0x0b0a070603020000
+DATA giveWords<>+688(SB)/8, $0x0000000000000000
+DATA giveWords<>+696(SB)/8, $0x0b0a070603020100
+DATA giveWords<>+704(SB)/8, $0x0000000000000000
+DATA giveWords<>+712(SB)/8, $0x0b0a070605040000
+DATA giveWords<>+720(SB)/8, $0x0000000000000000
+DATA giveWords<>+728(SB)/8, $0x0b0a070605040100
+DATA giveWords<>+736(SB)/8, $0x0000000000000000
+DATA giveWords<>+744(SB)/8, $0x0b0a070605040302
+DATA giveWords<>+752(SB)/8, $0x0100000000000000
+DATA giveWords<>+760(SB)/8, $0x0b0a070605040302
+DATA giveWords<>+768(SB)/8, $0x0000000000000000
+DATA giveWords<>+776(SB)/8, $0x0b0a090800000000
+DATA giveWords<>+784(SB)/8, $0x0000000000000000
+DATA giveWords<>+792(SB)/8, $0x0b0a090801000000
+DATA giveWords<>+800(SB)/8, $0x0000000000000000
+DATA giveWords<>+808(SB)/8, $0x0b0a090803020000
+DATA giveWords<>+816(SB)/8, $0x0000000000000000
+DATA giveWords<>+824(SB)/8, $0x0b0a090803020100
+DATA giveWords<>+832(SB)/8, $0x0000000000000000
+DATA giveWords<>+840(SB)/8, $0x0b0a090805040000
+DATA giveWords<>+848(SB)/8, $0x0000000000000000
+DATA giveWords<>+856(SB)/8, $0x0b0a090805040100
+DATA giveWords<>+864(SB)/8, $0x0000000000000000
+DATA giveWords<>+872(SB)/8, $0x0b0a090805040302
+DATA giveWords<>+880(SB)/8, $0x0100000000000000
+DATA giveWords<>+888(SB)/8, $0x0b0a090805040302
+DATA giveWords<>+896(SB)/8, $0x0000000000000000
+DATA giveWords<>+904(SB)/8, $0x0b0a090807060000
+DATA giveWords<>+912(SB)/8, $0x0000000000000000
+DATA giveWords<>+920(SB)/8, $0x0b0a090807060100
+DATA giveWords<>+928(SB)/8, $0x0000000000000000
+DATA giveWords<>+936(SB)/8, $0x0b0a090807060302
+DATA giveWords<>+944(SB)/8, $0x0100000000000000
+DATA giveWords<>+952(SB)/8, $0x0b0a090807060302
+DATA giveWords<>+960(SB)/8, $0x0000000000000000
+DATA giveWords<>+968(SB)/8, $0x0b0a090807060504
+DATA giveWords<>+976(SB)/8, $0x0100000000000000
+DATA giveWords<>+984(SB)/8, $0x0b0a090807060504
+DATA giveWords<>+992(SB)/8, $0x0302000000000000
+DATA giveWords<>+1000(SB)/8, $0x0b0a090807060504
+DATA giveWords<>+1008(SB)/8, $0x0302010000000000
+DATA giveWords<>+1016(SB)/8, $0x0b0a090807060504
+DATA giveWords<>+1024(SB)/8, $0x0000000000000000
+DATA giveWords<>+1032(SB)/8, $0x0d0c000000000000
+DATA giveWords<>+1040(SB)/8, $0x0000000000000000
+DATA giveWords<>+1048(SB)/8, $0x0d0c010000000000
+DATA giveWords<>+1056(SB)/8, $0x0000000000000000
+DATA giveWords<>+1064(SB)/8, $0x0d0c030200000000
+DATA giveWords<>+1072(SB)/8, $0x0000000000000000
+DATA giveWords<>+1080(SB)/8, $0x0d0c030201000000
+DATA giveWords<>+1088(SB)/8, $0x0000000000000000
+DATA giveWords<>+1096(SB)/8, $0x0d0c050400000000
+DATA giveWords<>+1104(SB)/8, $0x0000000000000000
+DATA giveWords<>+1112(SB)/8, $0x0d0c050401000000
+DATA giveWords<>+1120(SB)/8, $0x0000000000000000
+DATA giveWords<>+1128(SB)/8, $0x0d0c050403020000
+DATA giveWords<>+1136(SB)/8, $0x0000000000000000
+DATA giveWords<>+1144(SB)/8, $0x0d0c050403020100
+DATA giveWords<>+1152(SB)/8, $0x0000000000000000
+DATA giveWords<>+1160(SB)/8, $0x0d0c070600000000
+DATA giveWords<>+1168(SB)/8, $0x0000000000000000
+DATA giveWords<>+1176(SB)/8, $0x0d0c070601000000
+DATA giveWords<>+1184(SB)/8, $0x0000000000000000
+DATA giveWords<>+1192(SB)/8, $0x0d0c070603020000
+DATA giveWords<>+1200(SB)/8, $0x0000000000000000
+DATA giveWords<>+1208(SB)/8, $0x0d0c070603020100
+DATA giveWords<>+1216(SB)/8, $0x0000000000000000
+DATA giveWords<>+1224(SB)/8, $0x0d0c070605040000
+DATA giveWords<>+1232(SB)/8, $0x0000000000000000
+DATA giveWords<>+1240(SB)/8, $0x0d0c070605040100
+DATA giveWords<>+1248(SB)/8, $0x0000000000000000
+DATA giveWords<>+1256(SB)/8, $0x0d0c070605040302
+DATA giveWords<>+1264(SB)/8, $0x0100000000000000
+DATA giveWords<>+1272(SB)/8, $0x0d0c070605040302
+DATA giveWords<>+1280(SB)/8, $0x0000000000000000
+DATA giveWords<>+1288(SB)/8, $0x0d0c090800000000
+DATA giveWords<>+1296(SB)/8, $0x0000000000000000
+DATA giveWords<>+1304(SB)/8, $0x0d0c090801000000
+DATA giveWords<>+1312(SB)/8, $0x0000000000000000
+DATA giveWords<>+1320(SB)/8, $0x0d0c090803020000
+DATA giveWords<>+1328(SB)/8, $0x0000000000000000
+DATA giveWords<>+1336(SB)/8, $0x0d0c090803020100
+DATA giveWords<>+1344(SB)/8, $0x0000000000000000
+DATA giveWords<>+1352(SB)/8, $0x0d0c090805040000
+DATA giveWords<>+1360(SB)/8, $0x0000000000000000
+DATA giveWords<>+1368(SB)/8, $0x0d0c090805040100
+DATA giveWords<>+1376(SB)/8, $0x0000000000000000
+DATA giveWords<>+1384(SB)/8, $0x0d0c090805040302
+DATA giveWords<>+1392(SB)/8, $0x0100000000000000
+DATA giveWords<>+1400(SB)/8, $0x0d0c090805040302
+DATA giveWords<>+1408(SB)/8, $0x0000000000000000
+DATA giveWords<>+1416(SB)/8, $0x0d0c090807060000
+DATA giveWords<>+1424(SB)/8, $0x0000000000000000
+DATA giveWords<>+1432(SB)/8, $0x0d0c090807060100
+DATA giveWords<>+1440(SB)/8, $0x0000000000000000
+DATA giveWords<>+1448(SB)/8, $0x0d0c090807060302
+DATA giveWords<>+1456(SB)/8, $0x0100000000000000
+DATA giveWords<>+1464(SB)/8, $0x0d0c090807060302
+DATA giveWords<>+1472(SB)/8, $0x0000000000000000
+DATA giveWords<>+1480(SB)/8, $0x0d0c090807060504
+DATA giveWords<>+1488(SB)/8, $0x0100000000000000
+DATA giveWords<>+1496(SB)/8, $0x0d0c090807060504
+DATA giveWords<>+1504(SB)/8, $0x0302000000000000
+DATA giveWords<>+1512(SB)/8, $0x0d0c090807060504
+DATA giveWords<>+1520(SB)/8, $0x0302010000000000
+DATA giveWords<>+1528(SB)/8, $0x0d0c090807060504
+DATA giveWords<>+1536(SB)/8, $0x0000000000000000
+DATA giveWords<>+1544(SB)/8, $0x0d0c0b0a00000000
+DATA giveWords<>+1552(SB)/8, $0x0000000000000000
+DATA giveWords<>+1560(SB)/8, $0x0d0c0b0a01000000
+DATA giveWords<>+1568(SB)/8, $0x0000000000000000
+DATA giveWords<>+1576(SB)/8, $0x0d0c0b0a03020000
+DATA giveWords<>+1584(SB)/8, $0x0000000000000000
+DATA giveWords<>+1592(SB)/8, $0x0d0c0b0a03020100
+DATA giveWords<>+1600(SB)/8, $0x0000000000000000
+DATA giveWords<>+1608(SB)/8, $0x0d0c0b0a05040000
+DATA giveWords<>+1616(SB)/8, $0x0000000000000000
+DATA giveWords<>+1624(SB)/8, $0x0d0c0b0a05040100
+DATA giveWords<>+1632(SB)/8, $0x0000000000000000
+DATA giveWords<>+1640(SB)/8, $0x0d0c0b0a05040302
+DATA giveWords<>+1648(SB)/8, $0x0100000000000000
+DATA giveWords<>+1656(SB)/8, $0x0d0c0b0a05040302
+DATA giveWords<>+1664(SB)/8, $0x0000000000000000
+DATA giveWords<>+1672(SB)/8, $0x0d0c0b0a07060000
+DATA giveWords<>+1680(SB)/8, $0x0000000000000000
+DATA giveWords<>+1688(SB)/8, $0x0d0c0b0a07060100
+DATA giveWords<>+1696(SB)/8, $0x0000000000000000
+DATA giveWords<>+1704(SB)/8, $0x0d0c0b0a07060302
+DATA giveWords<>+1712(SB)/8, $0x0100000000000000
+DATA giveWords<>+1720(SB)/8, $0x0d0c0b0a07060302
+DATA giveWords<>+1728(SB)/8, $0x0000000000000000
+DATA giveWords<>+1736(SB)/8, $0x0d0c0b0a07060504
+DATA giveWords<>+1744(SB)/8, $0x0100000000000000
+DATA giveWords<>+1752(SB)/8, $0x0d0c0b0a07060504
+DATA giveWords<>+1760(SB)/8, $0x0302000000000000
+DATA giveWords<>+1768(SB)/8, $0x0d0c0b0a07060504
+DATA giveWords<>+1776(SB)/8, $0x0302010000000000
+DATA giveWords<>+1784(SB)/8, $0x0d0c0b0a07060504
+DATA giveWords<>+1792(SB)/8, $0x0000000000000000
+DATA giveWords<>+1800(SB)/8, $0x0d0c0b0a09080000
+DATA giveWords<>+1808(SB)/8, $0x0000000000000000
+DATA giveWords<>+1816(SB)/8, $0x0d0c0b0a09080100
+DATA giveWords<>+1824(SB)/8, $0x0000000000000000
+DATA giveWords<>+1832(SB)/8, $0x0d0c0b0a09080302
+DATA giveWords<>+1840(SB)/8, $0x0100000000000000
+DATA giveWords<>+1848(SB)/8, $0x0d0c0b0a09080302
+DATA giveWords<>+1856(SB)/8, $0x0000000000000000
+DATA giveWords<>+1864(SB)/8, $0x0d0c0b0a09080504
+DATA giveWords<>+1872(SB)/8, $0x0100000000000000
+DATA giveWords<>+1880(SB)/8, $0x0d0c0b0a09080504
+DATA giveWords<>+1888(SB)/8, $0x0302000000000000
+DATA giveWords<>+1896(SB)/8, $0x0d0c0b0a09080504
+DATA giveWords<>+1904(SB)/8, $0x0302010000000000
+DATA giveWords<>+1912(SB)/8, $0x0d0c0b0a09080504
+DATA giveWords<>+1920(SB)/8, $0x0000000000000000
+DATA giveWords<>+1928(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+1936(SB)/8, $0x0100000000000000
+DATA giveWords<>+1944(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+1952(SB)/8, $0x0302000000000000
+DATA giveWords<>+1960(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+1968(SB)/8, $0x0302010000000000
+DATA giveWords<>+1976(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+1984(SB)/8, $0x0504000000000000
+DATA giveWords<>+1992(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+2000(SB)/8, $0x0504010000000000
+DATA giveWords<>+2008(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+2016(SB)/8, $0x0504030200000000
+DATA giveWords<>+2024(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+2032(SB)/8, $0x0504030201000000
+DATA giveWords<>+2040(SB)/8, $0x0d0c0b0a09080706
+DATA giveWords<>+2048(SB)/8, $0x0000000000000000
+DATA giveWords<>+2056(SB)/8, $0x0f0e000000000000
+DATA giveWords<>+2064(SB)/8, $0x0000000000000000
+DATA giveWords<>+2072(SB)/8, $0x0f0e010000000000
+DATA giveWords<>+2080(SB)/8, $0x0000000000000000
+DATA giveWords<>+2088(SB)/8, $0x0f0e030200000000
+DATA giveWords<>+2096(SB)/8, $0x0000000000000000
+DATA giveWords<>+2104(SB)/8, $0x0f0e030201000000
+DATA giveWords<>+2112(SB)/8, $0x0000000000000000
+DATA giveWords<>+2120(SB)/8, $0x0f0e050400000000
+DATA giveWords<>+2128(SB)/8, $0x0000000000000000
+DATA giveWords<>+2136(SB)/8, $0x0f0e050401000000
+DATA giveWords<>+2144(SB)/8, $0x0000000000000000
+DATA giveWords<>+2152(SB)/8, $0x0f0e050403020000
+DATA giveWords<>+2160(SB)/8, $0x0000000000000000
+DATA giveWords<>+2168(SB)/8, $0x0f0e050403020100
+DATA giveWords<>+2176(SB)/8, $0x0000000000000000
+DATA giveWords<>+2184(SB)/8, $0x0f0e070600000000
+DATA giveWords<>+2192(SB)/8, $0x0000000000000000
+DATA giveWords<>+2200(SB)/8, $0x0f0e070601000000
+DATA giveWords<>+2208(SB)/8, $0x0000000000000000
+DATA giveWords<>+2216(SB)/8, $0x0f0e070603020000
+DATA giveWords<>+2224(SB)/8, $0x0000000000000000
+DATA giveWords<>+2232(SB)/8, $0x0f0e070603020100
+DATA giveWords<>+2240(SB)/8, $0x0000000000000000
+DATA giveWords<>+2248(SB)/8, $0x0f0e070605040000
+DATA giveWords<>+2256(SB)/8, $0x0000000000000000
+DATA giveWords<>+2264(SB)/8, $0x0f0e070605040100
+DATA giveWords<>+2272(SB)/8, $0x0000000000000000
+DATA giveWords<>+2280(SB)/8, $0x0f0e070605040302
+DATA giveWords<>+2288(SB)/8, $0x0100000000000000
+DATA giveWords<>+2296(SB)/8, $0x0f0e070605040302
+DATA giveWords<>+2304(SB)/8, $0x0000000000000000
+DATA giveWords<>+2312(SB)/8, $0x0f0e090800000000
+DATA giveWords<>+2320(SB)/8, $0x0000000000000000
+DATA giveWords<>+2328(SB)/8, $0x0f0e090801000000
+DATA giveWords<>+2336(SB)/8, $0x0000000000000000
+DATA giveWords<>+2344(SB)/8, $0x0f0e090803020000
+DATA giveWords<>+2352(SB)/8, $0x0000000000000000
+DATA giveWords<>+2360(SB)/8, $0x0f0e090803020100
+DATA giveWords<>+2368(SB)/8, $0x0000000000000000
+DATA giveWords<>+2376(SB)/8, $0x0f0e090805040000
+DATA giveWords<>+2384(SB)/8, $0x0000000000000000
+DATA giveWords<>+2392(SB)/8, $0x0f0e090805040100
+DATA giveWords<>+2400(SB)/8, $0x0000000000000000
+DATA giveWords<>+2408(SB)/8, $0x0f0e090805040302
+DATA giveWords<>+2416(SB)/8, $0x0100000000000000
+DATA giveWords<>+2424(SB)/8, $0x0f0e090805040302
+DATA giveWords<>+2432(SB)/8, $0x0000000000000000
+DATA giveWords<>+2440(SB)/8, $0x0f0e090807060000
+DATA giveWords<>+2448(SB)/8, $0x0000000000000000
+DATA giveWords<>+2456(SB)/8, $0x0f0e090807060100
+DATA giveWords<>+2464(SB)/8, $0x0000000000000000
+DATA giveWords<>+2472(SB)/8, $0x0f0e090807060302
+DATA giveWords<>+2480(SB)/8, $0x0100000000000000
+DATA giveWords<>+2488(SB)/8, $0x0f0e090807060302
+DATA giveWords<>+2496(SB)/8, $0x0000000000000000
+DATA giveWords<>+2504(SB)/8, $0x0f0e090807060504
+DATA giveWords<>+2512(SB)/8, $0x0100000000000000
+DATA giveWords<>+2520(SB)/8, $0x0f0e090807060504
+DATA giveWords<>+2528(SB)/8, $0x0302000000000000
+DATA giveWords<>+2536(SB)/8, $0x0f0e090807060504
+DATA giveWords<>+2544(SB)/8, $0x0302010000000000
+DATA giveWords<>+2552(SB)/8, $0x0f0e090807060504
+DATA giveWords<>+2560(SB)/8, $0x0000000000000000
+DATA giveWords<>+2568(SB)/8, $0x0f0e0b0a00000000
+DATA giveWords<>+2576(SB)/8, $0x0000000000000000
+DATA giveWords<>+2584(SB)/8, $0x0f0e0b0a01000000
+DATA giveWords<>+2592(SB)/8, $0x0000000000000000
+DATA giveWords<>+2600(SB)/8, $0x0f0e0b0a03020000
+DATA giveWords<>+2608(SB)/8, $0x0000000000000000
+DATA giveWords<>+2616(SB)/8, $0x0f0e0b0a03020100
+DATA giveWords<>+2624(SB)/8, $0x0000000000000000
+DATA giveWords<>+2632(SB)/8, $0x0f0e0b0a05040000
+DATA giveWords<>+2640(SB)/8, $0x0000000000000000
+DATA giveWords<>+2648(SB)/8, $0x0f0e0b0a05040100
+DATA giveWords<>+2656(SB)/8, $0x0000000000000000
+DATA giveWords<>+2664(SB)/8, $0x0f0e0b0a05040302
+DATA giveWords<>+2672(SB)/8, $0x0100000000000000
+DATA giveWords<>+2680(SB)/8, $0x0f0e0b0a05040302
+DATA giveWords<>+2688(SB)/8, $0x0000000000000000
+DATA giveWords<>+2696(SB)/8, $0x0f0e0b0a07060000
+DATA giveWords<>+2704(SB)/8, $0x0000000000000000
+DATA giveWords<>+2712(SB)/8, $0x0f0e0b0a07060100
+DATA giveWords<>+2720(SB)/8, $0x0000000000000000
+DATA giveWords<>+2728(SB)/8, $0x0f0e0b0a07060302
+DATA giveWords<>+2736(SB)/8, $0x0100000000000000
+DATA giveWords<>+2744(SB)/8, $0x0f0e0b0a07060302
+DATA giveWords<>+2752(SB)/8, $0x0000000000000000
+DATA giveWords<>+2760(SB)/8, $0x0f0e0b0a07060504
+DATA giveWords<>+2768(SB)/8, $0x0100000000000000
+DATA giveWords<>+2776(SB)/8, $0x0f0e0b0a07060504
+DATA giveWords<>+2784(SB)/8, $0x0302000000000000
+DATA giveWords<>+2792(SB)/8, $0x0f0e0b0a07060504
+DATA giveWords<>+2800(SB)/8, $0x0302010000000000
+DATA giveWords<>+2808(SB)/8, $0x0f0e0b0a07060504
+DATA giveWords<>+2816(SB)/8, $0x0000000000000000
+DATA giveWords<>+2824(SB)/8, $0x0f0e0b0a09080000
+DATA giveWords<>+2832(SB)/8, $0x0000000000000000
+DATA giveWords<>+2840(SB)/8, $0x0f0e0b0a09080100
+DATA giveWords<>+2848(SB)/8, $0x0000000000000000
+DATA giveWords<>+2856(SB)/8, $0x0f0e0b0a09080302
+DATA giveWords<>+2864(SB)/8, $0x0100000000000000
+DATA giveWords<>+2872(SB)/8, $0x0f0e0b0a09080302
+DATA giveWords<>+2880(SB)/8, $0x0000000000000000
+DATA giveWords<>+2888(SB)/8, $0x0f0e0b0a09080504
+DATA giveWords<>+2896(SB)/8, $0x0100000000000000
+DATA giveWords<>+2904(SB)/8, $0x0f0e0b0a09080504
+DATA giveWords<>+2912(SB)/8, $0x0302000000000000
+DATA giveWords<>+2920(SB)/8, $0x0f0e0b0a09080504
+DATA giveWords<>+2928(SB)/8, $0x0302010000000000
+DATA giveWords<>+2936(SB)/8, $0x0f0e0b0a09080504
+DATA giveWords<>+2944(SB)/8, $0x0000000000000000
+DATA giveWords<>+2952(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+2960(SB)/8, $0x0100000000000000
+DATA giveWords<>+2968(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+2976(SB)/8, $0x0302000000000000
+DATA giveWords<>+2984(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+2992(SB)/8, $0x0302010000000000
+DATA giveWords<>+3000(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+3008(SB)/8, $0x0504000000000000
+DATA giveWords<>+3016(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+3024(SB)/8, $0x0504010000000000
+DATA giveWords<>+3032(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+3040(SB)/8, $0x0504030200000000
+DATA giveWords<>+3048(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+3056(SB)/8, $0x0504030201000000
+DATA giveWords<>+3064(SB)/8, $0x0f0e0b0a09080706
+DATA giveWords<>+3072(SB)/8, $0x0000000000000000
+DATA giveWords<>+3080(SB)/8, $0x0f0e0d0c00000000
+DATA giveWords<>+3088(SB)/8, $0x0000000000000000
+DATA giveWords<>+3096(SB)/8, $0x0f0e0d0c01000000
+DATA giveWords<>+3104(SB)/8, $0x0000000000000000
+DATA giveWords<>+3112(SB)/8, $0x0f0e0d0c03020000
+DATA giveWords<>+3120(SB)/8, $0x0000000000000000
+DATA giveWords<>+3128(SB)/8, $0x0f0e0d0c03020100
+DATA giveWords<>+3136(SB)/8, $0x0000000000000000
+DATA giveWords<>+3144(SB)/8, $0x0f0e0d0c05040000
+DATA giveWords<>+3152(SB)/8, $0x0000000000000000
+DATA giveWords<>+3160(SB)/8, $0x0f0e0d0c05040100
+DATA giveWords<>+3168(SB)/8, $0x0000000000000000
+DATA giveWords<>+3176(SB)/8, $0x0f0e0d0c05040302
+DATA giveWords<>+3184(SB)/8, $0x0100000000000000
+DATA giveWords<>+3192(SB)/8, $0x0f0e0d0c05040302
+DATA giveWords<>+3200(SB)/8, $0x0000000000000000
+DATA giveWords<>+3208(SB)/8, $0x0f0e0d0c07060000
+DATA giveWords<>+3216(SB)/8, $0x0000000000000000
+DATA giveWords<>+3224(SB)/8, $0x0f0e0d0c07060100
+DATA giveWords<>+3232(SB)/8, $0x0000000000000000
+DATA giveWords<>+3240(SB)/8, $0x0f0e0d0c07060302
+DATA giveWords<>+3248(SB)/8, $0x0100000000000000
+DATA giveWords<>+3256(SB)/8, $0x0f0e0d0c07060302
+DATA giveWords<>+3264(SB)/8, $0x0000000000000000
+DATA giveWords<>+3272(SB)/8, $0x0f0e0d0c07060504
+DATA giveWords<>+3280(SB)/8, $0x0100000000000000
+DATA giveWords<>+3288(SB)/8, $0x0f0e0d0c07060504
+DATA giveWords<>+3296(SB)/8, $0x0302000000000000
+DATA giveWords<>+3304(SB)/8, $0x0f0e0d0c07060504
+DATA giveWords<>+3312(SB)/8, $0x0302010000000000
+DATA giveWords<>+3320(SB)/8, $0x0f0e0d0c07060504
+DATA giveWords<>+3328(SB)/8, $0x0000000000000000
+DATA giveWords<>+3336(SB)/8, $0x0f0e0d0c09080000
+DATA giveWords<>+3344(SB)/8, $0x0000000000000000
+DATA giveWords<>+3352(SB)/8, $0x0f0e0d0c09080100
+DATA giveWords<>+3360(SB)/8, $0x0000000000000000
+DATA giveWords<>+3368(SB)/8, $0x0f0e0d0c09080302
+DATA giveWords<>+3376(SB)/8, $0x0100000000000000
+DATA giveWords<>+3384(SB)/8, $0x0f0e0d0c09080302
+DATA giveWords<>+3392(SB)/8, $0x0000000000000000
+DATA giveWords<>+3400(SB)/8, $0x0f0e0d0c09080504
+DATA giveWords<>+3408(SB)/8, $0x0100000000000000
+DATA giveWords<>+3416(SB)/8, $0x0f0e0d0c09080504
+DATA giveWords<>+3424(SB)/8, $0x0302000000000000
+DATA giveWords<>+3432(SB)/8, $0x0f0e0d0c09080504
+DATA giveWords<>+3440(SB)/8, $0x0302010000000000
+DATA giveWords<>+3448(SB)/8, $0x0f0e0d0c09080504
+DATA giveWords<>+3456(SB)/8, $0x0000000000000000
+DATA giveWords<>+3464(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3472(SB)/8, $0x0100000000000000
+DATA giveWords<>+3480(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3488(SB)/8, $0x0302000000000000
+DATA giveWords<>+3496(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3504(SB)/8, $0x0302010000000000
+DATA giveWords<>+3512(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3520(SB)/8, $0x0504000000000000
+DATA giveWords<>+3528(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3536(SB)/8, $0x0504010000000000
+DATA giveWords<>+3544(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3552(SB)/8, $0x0504030200000000
+DATA giveWords<>+3560(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3568(SB)/8, $0x0504030201000000
+DATA giveWords<>+3576(SB)/8, $0x0f0e0d0c09080706
+DATA giveWords<>+3584(SB)/8, $0x0000000000000000
+DATA giveWords<>+3592(SB)/8, $0x0f0e0d0c0b0a0000
+DATA giveWords<>+3600(SB)/8, $0x0000000000000000
+DATA giveWords<>+3608(SB)/8, $0x0f0e0d0c0b0a0100
+DATA giveWords<>+3616(SB)/8, $0x0000000000000000
+DATA giveWords<>+3624(SB)/8, $0x0f0e0d0c0b0a0302
+DATA giveWords<>+3632(SB)/8, $0x0100000000000000
+DATA giveWords<>+3640(SB)/8, $0x0f0e0d0c0b0a0302
+DATA giveWords<>+3648(SB)/8, $0x0000000000000000
+DATA giveWords<>+3656(SB)/8, $0x0f0e0d0c0b0a0504
+DATA giveWords<>+3664(SB)/8, $0x0100000000000000
+DATA giveWords<>+3672(SB)/8, $0x0f0e0d0c0b0a0504
+DATA giveWords<>+3680(SB)/8, $0x0302000000000000
+DATA giveWords<>+3688(SB)/8, $0x0f0e0d0c0b0a0504
+DATA giveWords<>+3696(SB)/8, $0x0302010000000000
+DATA giveWords<>+3704(SB)/8, $0x0f0e0d0c0b0a0504
+DATA giveWords<>+3712(SB)/8, $0x0000000000000000
+DATA giveWords<>+3720(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3728(SB)/8, $0x0100000000000000
+DATA giveWords<>+3736(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3744(SB)/8, $0x0302000000000000
+DATA giveWords<>+3752(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3760(SB)/8, $0x0302010000000000
+DATA giveWords<>+3768(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3776(SB)/8, $0x0504000000000000
+DATA giveWords<>+3784(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3792(SB)/8, $0x0504010000000000
+DATA giveWords<>+3800(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3808(SB)/8, $0x0504030200000000
+DATA giveWords<>+3816(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3824(SB)/8, $0x0504030201000000
+DATA giveWords<>+3832(SB)/8, $0x0f0e0d0c0b0a0706
+DATA giveWords<>+3840(SB)/8, $0x0000000000000000
+DATA giveWords<>+3848(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3856(SB)/8, $0x0100000000000000
+DATA giveWords<>+3864(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3872(SB)/8, $0x0302000000000000
+DATA giveWords<>+3880(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3888(SB)/8, $0x0302010000000000
+DATA giveWords<>+3896(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3904(SB)/8, $0x0504000000000000
+DATA giveWords<>+3912(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3920(SB)/8, $0x0504010000000000
+DATA giveWords<>+3928(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3936(SB)/8, $0x0504030200000000
+DATA giveWords<>+3944(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3952(SB)/8, $0x0504030201000000
+DATA giveWords<>+3960(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3968(SB)/8, $0x0706000000000000
+DATA giveWords<>+3976(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+3984(SB)/8, $0x0706010000000000
+DATA giveWords<>+3992(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+4000(SB)/8, $0x0706030200000000
+DATA giveWords<>+4008(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+4016(SB)/8, $0x0706030201000000
+DATA giveWords<>+4024(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+4032(SB)/8, $0x0706050400000000
+DATA giveWords<>+4040(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+4048(SB)/8, $0x0706050401000000
+DATA giveWords<>+4056(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+4064(SB)/8, $0x0706050403020000
+DATA giveWords<>+4072(SB)/8, $0x0f0e0d0c0b0a0908
+DATA giveWords<>+4080(SB)/8, $0x0706050403020100
+DATA giveWords<>+4088(SB)/8, $0x0f0e0d0c0b0a0908
+GLOBL giveWords<>(SB), RODATA|NOPTR, $4096
+
+// func ransEncodeClasses16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncodeClasses16AVX2(SB), NOSPLIT, $0-56
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	MOVQ    classes+40(FP), R9
+	LEAQ    -64(R9)(R8*1), R9
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R10
+	MOVBQZX      56(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      58(AX), R11
+	MOVBQZX      58(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      60(AX), R10
+	MOVBQZX      60(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      62(AX), R11
+	MOVBQZX      62(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R10
+	MOVBQZX      57(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      59(AX), R11
+	MOVBQZX      59(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      61(AX), R10
+	MOVBQZX      61(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      63(AX), R11
+	MOVBQZX      63(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      48(AX), R10
+	MOVBQZX      48(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      50(AX), R11
+	MOVBQZX      50(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      52(AX), R10
+	MOVBQZX      52(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      54(AX), R11
+	MOVBQZX      54(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R10
+	MOVBQZX      49(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      51(AX), R11
+	MOVBQZX      51(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      53(AX), R10
+	MOVBQZX      53(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      55(AX), R11
+	MOVBQZX      55(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      40(AX), R10
+	MOVBQZX      40(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      42(AX), R11
+	MOVBQZX      42(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      44(AX), R10
+	MOVBQZX      44(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      46(AX), R11
+	MOVBQZX      46(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R10
+	MOVBQZX      41(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      43(AX), R11
+	MOVBQZX      43(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      45(AX), R10
+	MOVBQZX      45(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      47(AX), R11
+	MOVBQZX      47(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R10
+	MOVBQZX      32(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      34(AX), R11
+	MOVBQZX      34(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      36(AX), R10
+	MOVBQZX      36(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      38(AX), R11
+	MOVBQZX      38(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R10
+	MOVBQZX      33(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      35(AX), R11
+	MOVBQZX      35(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      37(AX), R10
+	MOVBQZX      37(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      39(AX), R11
+	MOVBQZX      39(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R10
+	MOVBQZX      24(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      26(AX), R11
+	MOVBQZX      26(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      28(AX), R10
+	MOVBQZX      28(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      30(AX), R11
+	MOVBQZX      30(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R10
+	MOVBQZX      25(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      27(AX), R11
+	MOVBQZX      27(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      29(AX), R10
+	MOVBQZX      29(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      31(AX), R11
+	MOVBQZX      31(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      16(AX), R10
+	MOVBQZX      16(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      18(AX), R11
+	MOVBQZX      18(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      20(AX), R10
+	MOVBQZX      20(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      22(AX), R11
+	MOVBQZX      22(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R10
+	MOVBQZX      17(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      19(AX), R11
+	MOVBQZX      19(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      21(AX), R10
+	MOVBQZX      21(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      23(AX), R11
+	MOVBQZX      23(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      8(AX), R10
+	MOVBQZX      8(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      10(AX), R11
+	MOVBQZX      10(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      12(AX), R10
+	MOVBQZX      12(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      14(AX), R11
+	MOVBQZX      14(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R10
+	MOVBQZX      9(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      11(AX), R11
+	MOVBQZX      11(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      13(AX), R10
+	MOVBQZX      13(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      15(AX), R11
+	MOVBQZX      15(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R10
+	MOVBQZX      (R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      2(AX), R11
+	MOVBQZX      2(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      4(AX), R10
+	MOVBQZX      4(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      6(AX), R11
+	MOVBQZX      6(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R10
+	MOVBQZX      1(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      3(AX), R11
+	MOVBQZX      3(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      5(AX), R10
+	MOVBQZX      5(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      7(AX), R11
+	MOVBQZX      7(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	SUBQ         $0x40, R9
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+48(FP)
+	RET
+
+// func ransEncode16AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncode16AVX2(SB), NOSPLIT, $0-48
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R9
+	MOVBQZX      58(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      60(AX), R9
+	MOVBQZX      62(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R9
+	MOVBQZX      59(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      61(AX), R9
+	MOVBQZX      63(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      48(AX), R9
+	MOVBQZX      50(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      52(AX), R9
+	MOVBQZX      54(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R9
+	MOVBQZX      51(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      53(AX), R9
+	MOVBQZX      55(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      40(AX), R9
+	MOVBQZX      42(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      44(AX), R9
+	MOVBQZX      46(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R9
+	MOVBQZX      43(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      45(AX), R9
+	MOVBQZX      47(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R9
+	MOVBQZX      34(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      36(AX), R9
+	MOVBQZX      38(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R9
+	MOVBQZX      35(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      37(AX), R9
+	MOVBQZX      39(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R9
+	MOVBQZX      26(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      28(AX), R9
+	MOVBQZX      30(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R9
+	MOVBQZX      27(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      29(AX), R9
+	MOVBQZX      31(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      16(AX), R9
+	MOVBQZX      18(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      20(AX), R9
+	MOVBQZX      22(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R9
+	MOVBQZX      19(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      21(AX), R9
+	MOVBQZX      23(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      8(AX), R9
+	MOVBQZX      10(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      12(AX), R9
+	MOVBQZX      14(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R9
+	MOVBQZX      11(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      13(AX), R9
+	MOVBQZX      15(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R9
+	MOVBQZX      2(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      4(AX), R9
+	MOVBQZX      6(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R9
+	MOVBQZX      3(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      5(AX), R9
+	MOVBQZX      7(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+40(FP)
+	RET
+
+// func ransEncode16VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode16VBMI(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPTERNLOGD $0xff, Z7, Z7, Z7
+	VPSRLD     $0x13, Z7, Z5
+	VPSRLD     $0x1c, Z7, Z6
+	VPSLLD     $0x14, Z7, Z4
+	VPXORD     Z7, Z7, Z7
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z8
+	VMOVDQU64     (BX), Z9
+	VMOVDQA64     Z8, Z10
+	VPERMI2B      64(BX), Z9, Z10
+	VMOVDQU64     256(BX), Z9
+	VMOVDQA64     Z8, Z11
+	VPERMI2B      320(BX), Z9, Z11
+	VMOVDQU64     512(BX), Z9
+	VMOVDQA64     Z8, Z12
+	VPERMI2B      576(BX), Z9, Z12
+	VMOVDQU64     768(BX), Z9
+	VMOVDQA64     Z8, Z13
+	VPERMI2B      832(BX), Z9, Z13
+	VPUNPCKLBW    Z11, Z10, Z9
+	VPUNPCKHBW    Z11, Z10, Z10
+	VPUNPCKLBW    Z13, Z12, Z11
+	VPUNPCKHBW    Z13, Z12, Z12
+	VPUNPCKLWD    Z11, Z9, Z13
+	VPUNPCKHWD    Z11, Z9, Z9
+	VPUNPCKLWD    Z12, Z10, Z11
+	VPUNPCKHWD    Z12, Z10, Z10
+	VMOVDQU64     1024(BX), Z12
+	VMOVDQA64     Z8, Z14
+	VPERMI2B      1088(BX), Z12, Z14
+	VMOVDQU64     1280(BX), Z12
+	VMOVDQA64     Z8, Z15
+	VPERMI2B      1344(BX), Z12, Z15
+	VMOVDQU64     1536(BX), Z12
+	VMOVDQA64     Z8, Z16
+	VPERMI2B      1600(BX), Z12, Z16
+	VMOVDQU64     1792(BX), Z12
+	VMOVDQA64     Z8, Z8
+	VPERMI2B      1856(BX), Z12, Z8
+	VPUNPCKLBW    Z15, Z14, Z12
+	VPUNPCKHBW    Z15, Z14, Z14
+	VPUNPCKLBW    Z8, Z16, Z15
+	VPUNPCKHBW    Z8, Z16, Z8
+	VPUNPCKLWD    Z15, Z12, Z16
+	VPUNPCKHWD    Z15, Z12, Z12
+	VPUNPCKLWD    Z8, Z14, Z15
+	VPUNPCKHWD    Z8, Z14, Z8
+	VPANDD        Z4, Z8, Z14
+	VPSUBD        Z14, Z7, Z14
+	VPCMPUD       $0x05, Z14, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z14
+	VPERMW        Z14, Z1, Z14
+	VMOVDQU64     Y14, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z10, Z3, Z14
+	VPSRLQ        $0x20, Z3, Z17
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z17, Z17
+	VPSRLQ        $0x20, Z14, Z14
+	VMOVDQA32     Z17, K1, Z14
+	VPANDD        Z6, Z8, Z17
+	VPSRLVD       Z17, Z14, Z14
+	VPSRLD        $0x14, Z8, Z17
+	VPMULLD       Z17, Z14, Z14
+	VPSRLD        $0x04, Z8, Z17
+	VPANDD        Z5, Z17, Z17
+	VPADDD        Z17, Z3, Z3
+	VPADDD        Z14, Z3, Z3
+	VPANDD        Z4, Z15, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z11, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z10, Z10
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z10, K1, Z8
+	VPANDD        Z6, Z15, Z10
+	VPSRLVD       Z10, Z8, Z8
+	VPSRLD        $0x14, Z15, Z10
+	VPMULLD       Z10, Z8, Z8
+	VPSRLD        $0x04, Z15, Z10
+	VPANDD        Z5, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	VPANDD        Z4, Z12, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z9, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z9, Z9
+	VPMULUDQ      Z9, Z10, Z10
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z10, K1, Z8
+	VPANDD        Z6, Z12, Z10
+	VPSRLVD       Z10, Z8, Z8
+	VPSRLD        $0x14, Z12, Z10
+	VPMULLD       Z10, Z8, Z8
+	VPSRLD        $0x04, Z12, Z10
+	VPANDD        Z5, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	VPANDD        Z4, Z16, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z13, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z9
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z9, Z9
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z9, K1, Z8
+	VPANDD        Z6, Z16, Z9
+	VPSRLVD       Z9, Z8, Z8
+	VPSRLD        $0x14, Z16, Z9
+	VPMULLD       Z9, Z8, Z8
+	VPSRLD        $0x04, Z16, Z9
+	VPANDD        Z5, Z9, Z9
+	VPADDD        Z9, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncode16VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode16VBMI256(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPTERNLOGD $0xff, Z7, Z7, Z7
+	VPSRLD     $0x13, Z7, Z5
+	VPSRLD     $0x1c, Z7, Z6
+	VPSLLD     $0x14, Z7, Z4
+	VPXORD     Z7, Z7, Z7
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z8
+	VPMOVB2M      Z8, K2
+	VMOVDQU64     (BX), Z9
+	VMOVDQA64     Z8, Z10
+	VPERMI2B      64(BX), Z9, Z10
+	VMOVDQU64     128(BX), Z9
+	VMOVDQA64     Z8, Z11
+	VPERMI2B      192(BX), Z9, Z11
+	VMOVDQU8      Z11, K2, Z10
+	VMOVDQU64     256(BX), Z9
+	VMOVDQA64     Z8, Z11
+	VPERMI2B      320(BX), Z9, Z11
+	VMOVDQU64     384(BX), Z9
+	VMOVDQA64     Z8, Z12
+	VPERMI2B      448(BX), Z9, Z12
+	VMOVDQU8      Z12, K2, Z11
+	VMOVDQU64     512(BX), Z9
+	VMOVDQA64     Z8, Z12
+	VPERMI2B      576(BX), Z9, Z12
+	VMOVDQU64     640(BX), Z9
+	VMOVDQA64     Z8, Z13
+	VPERMI2B      704(BX), Z9, Z13
+	VMOVDQU8      Z13, K2, Z12
+	VMOVDQU64     768(BX), Z9
+	VMOVDQA64     Z8, Z13
+	VPERMI2B      832(BX), Z9, Z13
+	VMOVDQU64     896(BX), Z9
+	VMOVDQA64     Z8, Z14
+	VPERMI2B      960(BX), Z9, Z14
+	VMOVDQU8      Z14, K2, Z13
+	VPUNPCKLBW    Z11, Z10, Z9
+	VPUNPCKHBW    Z11, Z10, Z10
+	VPUNPCKLBW    Z13, Z12, Z11
+	VPUNPCKHBW    Z13, Z12, Z12
+	VPUNPCKLWD    Z11, Z9, Z13
+	VPUNPCKHWD    Z11, Z9, Z9
+	VPUNPCKLWD    Z12, Z10, Z11
+	VPUNPCKHWD    Z12, Z10, Z10
+	VMOVDQU64     1024(BX), Z12
+	VMOVDQA64     Z8, Z14
+	VPERMI2B      1088(BX), Z12, Z14
+	VMOVDQU64     1152(BX), Z12
+	VMOVDQA64     Z8, Z15
+	VPERMI2B      1216(BX), Z12, Z15
+	VMOVDQU8      Z15, K2, Z14
+	VMOVDQU64     1280(BX), Z12
+	VMOVDQA64     Z8, Z15
+	VPERMI2B      1344(BX), Z12, Z15
+	VMOVDQU64     1408(BX), Z12
+	VMOVDQA64     Z8, Z16
+	VPERMI2B      1472(BX), Z12, Z16
+	VMOVDQU8      Z16, K2, Z15
+	VMOVDQU64     1536(BX), Z12
+	VMOVDQA64     Z8, Z16
+	VPERMI2B      1600(BX), Z12, Z16
+	VMOVDQU64     1664(BX), Z12
+	VMOVDQA64     Z8, Z17
+	VPERMI2B      1728(BX), Z12, Z17
+	VMOVDQU8      Z17, K2, Z16
+	VMOVDQU64     1792(BX), Z12
+	VMOVDQA64     Z8, Z17
+	VPERMI2B      1856(BX), Z12, Z17
+	VMOVDQU64     1920(BX), Z12
+	VMOVDQA64     Z8, Z8
+	VPERMI2B      1984(BX), Z12, Z8
+	VMOVDQU8      Z8, K2, Z17
+	VPUNPCKLBW    Z15, Z14, Z8
+	VPUNPCKHBW    Z15, Z14, Z12
+	VPUNPCKLBW    Z17, Z16, Z14
+	VPUNPCKHBW    Z17, Z16, Z15
+	VPUNPCKLWD    Z14, Z8, Z16
+	VPUNPCKHWD    Z14, Z8, Z8
+	VPUNPCKLWD    Z15, Z12, Z14
+	VPUNPCKHWD    Z15, Z12, Z12
+	VPANDD        Z4, Z12, Z15
+	VPSUBD        Z15, Z7, Z15
+	VPCMPUD       $0x05, Z15, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z15
+	VPERMW        Z15, Z1, Z15
+	VMOVDQU64     Y15, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z10, Z3, Z15
+	VPSRLQ        $0x20, Z3, Z17
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z17, Z17
+	VPSRLQ        $0x20, Z15, Z15
+	VMOVDQA32     Z17, K1, Z15
+	VPANDD        Z6, Z12, Z17
+	VPSRLVD       Z17, Z15, Z15
+	VPSRLD        $0x14, Z12, Z17
+	VPMULLD       Z17, Z15, Z15
+	VPSRLD        $0x04, Z12, Z17
+	VPANDD        Z5, Z17, Z17
+	VPADDD        Z17, Z3, Z3
+	VPADDD        Z15, Z3, Z3
+	VPANDD        Z4, Z14, Z10
+	VPSUBD        Z10, Z7, Z10
+	VPCMPUD       $0x05, Z10, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z10
+	VPERMW        Z10, Z1, Z10
+	VMOVDQU64     Y10, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z11, Z3, Z10
+	VPSRLQ        $0x20, Z3, Z12
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z12, Z12
+	VPSRLQ        $0x20, Z10, Z10
+	VMOVDQA32     Z12, K1, Z10
+	VPANDD        Z6, Z14, Z12
+	VPSRLVD       Z12, Z10, Z10
+	VPSRLD        $0x14, Z14, Z12
+	VPMULLD       Z12, Z10, Z10
+	VPSRLD        $0x04, Z14, Z12
+	VPANDD        Z5, Z12, Z12
+	VPADDD        Z12, Z3, Z3
+	VPADDD        Z10, Z3, Z3
+	VPANDD        Z4, Z8, Z10
+	VPSUBD        Z10, Z7, Z10
+	VPCMPUD       $0x05, Z10, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z10
+	VPERMW        Z10, Z1, Z10
+	VMOVDQU64     Y10, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z9, Z3, Z10
+	VPSRLQ        $0x20, Z3, Z11
+	VPSRLQ        $0x20, Z9, Z9
+	VPMULUDQ      Z9, Z11, Z11
+	VPSRLQ        $0x20, Z10, Z10
+	VMOVDQA32     Z11, K1, Z10
+	VPANDD        Z6, Z8, Z11
+	VPSRLVD       Z11, Z10, Z10
+	VPSRLD        $0x14, Z8, Z11
+	VPMULLD       Z11, Z10, Z10
+	VPSRLD        $0x04, Z8, Z11
+	VPANDD        Z5, Z11, Z11
+	VPADDD        Z11, Z3, Z3
+	VPADDD        Z10, Z3, Z3
+	VPANDD        Z4, Z16, Z8
+	VPSUBD        Z8, Z7, Z8
+	VPCMPUD       $0x05, Z8, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z8
+	VPERMW        Z8, Z1, Z8
+	VMOVDQU64     Y8, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z13, Z3, Z8
+	VPSRLQ        $0x20, Z3, Z9
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z9, Z9
+	VPSRLQ        $0x20, Z8, Z8
+	VMOVDQA32     Z9, K1, Z8
+	VPANDD        Z6, Z16, Z9
+	VPSRLVD       Z9, Z8, Z8
+	VPSRLD        $0x14, Z16, Z9
+	VPMULLD       Z9, Z8, Z8
+	VPSRLD        $0x04, Z16, Z9
+	VPANDD        Z5, Z9, Z9
+	VPADDD        Z9, Z3, Z3
+	VPADDD        Z8, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncodeClasses32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncodeClasses32AVX2(SB), NOSPLIT, $0-56
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	MOVQ    classes+40(FP), R9
+	LEAQ    -64(R9)(R8*1), R9
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R10
+	MOVBQZX      56(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      58(AX), R11
+	MOVBQZX      58(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      60(AX), R10
+	MOVBQZX      60(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      62(AX), R11
+	MOVBQZX      62(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R10
+	MOVBQZX      57(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      59(AX), R11
+	MOVBQZX      59(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      61(AX), R10
+	MOVBQZX      61(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      63(AX), R11
+	MOVBQZX      63(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      48(AX), R10
+	MOVBQZX      48(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      50(AX), R11
+	MOVBQZX      50(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      52(AX), R10
+	MOVBQZX      52(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      54(AX), R11
+	MOVBQZX      54(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R10
+	MOVBQZX      49(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      51(AX), R11
+	MOVBQZX      51(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      53(AX), R10
+	MOVBQZX      53(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      55(AX), R11
+	MOVBQZX      55(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      40(AX), R10
+	MOVBQZX      40(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      42(AX), R11
+	MOVBQZX      42(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      44(AX), R10
+	MOVBQZX      44(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      46(AX), R11
+	MOVBQZX      46(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R10
+	MOVBQZX      41(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      43(AX), R11
+	MOVBQZX      43(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      45(AX), R10
+	MOVBQZX      45(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      47(AX), R11
+	MOVBQZX      47(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R10
+	MOVBQZX      32(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      34(AX), R11
+	MOVBQZX      34(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      36(AX), R10
+	MOVBQZX      36(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      38(AX), R11
+	MOVBQZX      38(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R10
+	MOVBQZX      33(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      35(AX), R11
+	MOVBQZX      35(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      37(AX), R10
+	MOVBQZX      37(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      39(AX), R11
+	MOVBQZX      39(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R10
+	MOVBQZX      24(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      26(AX), R11
+	MOVBQZX      26(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      28(AX), R10
+	MOVBQZX      28(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      30(AX), R11
+	MOVBQZX      30(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R10
+	MOVBQZX      25(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      27(AX), R11
+	MOVBQZX      27(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      29(AX), R10
+	MOVBQZX      29(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      31(AX), R11
+	MOVBQZX      31(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R10
+	MOVBQZX      16(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      18(AX), R11
+	MOVBQZX      18(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      20(AX), R10
+	MOVBQZX      20(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      22(AX), R11
+	MOVBQZX      22(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R10
+	MOVBQZX      17(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      19(AX), R11
+	MOVBQZX      19(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      21(AX), R10
+	MOVBQZX      21(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      23(AX), R11
+	MOVBQZX      23(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R10
+	MOVBQZX      8(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      10(AX), R11
+	MOVBQZX      10(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      12(AX), R10
+	MOVBQZX      12(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      14(AX), R11
+	MOVBQZX      14(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R10
+	MOVBQZX      9(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      11(AX), R11
+	MOVBQZX      11(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      13(AX), R10
+	MOVBQZX      13(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      15(AX), R11
+	MOVBQZX      15(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R10
+	MOVBQZX      (R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      2(AX), R11
+	MOVBQZX      2(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      4(AX), R10
+	MOVBQZX      4(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      6(AX), R11
+	MOVBQZX      6(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R10
+	MOVBQZX      1(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      3(AX), R11
+	MOVBQZX      3(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      5(AX), R10
+	MOVBQZX      5(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      7(AX), R11
+	MOVBQZX      7(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	SUBQ         $0x40, R9
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+48(FP)
+	RET
+
+// func ransEncode32AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncode32AVX2(SB), NOSPLIT, $0-48
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R9
+	MOVBQZX      58(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      60(AX), R9
+	MOVBQZX      62(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R9
+	MOVBQZX      59(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      61(AX), R9
+	MOVBQZX      63(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      48(AX), R9
+	MOVBQZX      50(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      52(AX), R9
+	MOVBQZX      54(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R9
+	MOVBQZX      51(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      53(AX), R9
+	MOVBQZX      55(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      40(AX), R9
+	MOVBQZX      42(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      44(AX), R9
+	MOVBQZX      46(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R9
+	MOVBQZX      43(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      45(AX), R9
+	MOVBQZX      47(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      32(AX), R9
+	MOVBQZX      34(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      36(AX), R9
+	MOVBQZX      38(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R9
+	MOVBQZX      35(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      37(AX), R9
+	MOVBQZX      39(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	MOVBQZX      24(AX), R9
+	MOVBQZX      26(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      28(AX), R9
+	MOVBQZX      30(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R9
+	MOVBQZX      27(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      29(AX), R9
+	MOVBQZX      31(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R9
+	MOVBQZX      18(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      20(AX), R9
+	MOVBQZX      22(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R9
+	MOVBQZX      19(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      21(AX), R9
+	MOVBQZX      23(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R9
+	MOVBQZX      10(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      12(AX), R9
+	MOVBQZX      14(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R9
+	MOVBQZX      11(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      13(AX), R9
+	MOVBQZX      15(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R9
+	MOVBQZX      2(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      4(AX), R9
+	MOVBQZX      6(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R9
+	MOVBQZX      3(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      5(AX), R9
+	MOVBQZX      7(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+40(FP)
+	RET
+
+// func ransEncode32VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode32VBMI(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPERMD     64(DX), Z2, Z4
+	VPTERNLOGD $0xff, Z8, Z8, Z8
+	VPSRLD     $0x13, Z8, Z6
+	VPSRLD     $0x1c, Z8, Z7
+	VPSLLD     $0x14, Z8, Z5
+	VPXORD     Z8, Z8, Z8
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z9
+	VMOVDQU64     (BX), Z10
+	VMOVDQA64     Z9, Z11
+	VPERMI2B      64(BX), Z10, Z11
+	VMOVDQU64     256(BX), Z10
+	VMOVDQA64     Z9, Z12
+	VPERMI2B      320(BX), Z10, Z12
+	VMOVDQU64     512(BX), Z10
+	VMOVDQA64     Z9, Z13
+	VPERMI2B      576(BX), Z10, Z13
+	VMOVDQU64     768(BX), Z10
+	VMOVDQA64     Z9, Z14
+	VPERMI2B      832(BX), Z10, Z14
+	VPUNPCKLBW    Z12, Z11, Z10
+	VPUNPCKHBW    Z12, Z11, Z11
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLWD    Z12, Z10, Z14
+	VPUNPCKHWD    Z12, Z10, Z10
+	VPUNPCKLWD    Z13, Z11, Z12
+	VPUNPCKHWD    Z13, Z11, Z11
+	VMOVDQU64     1024(BX), Z13
+	VMOVDQA64     Z9, Z15
+	VPERMI2B      1088(BX), Z13, Z15
+	VMOVDQU64     1280(BX), Z13
+	VMOVDQA64     Z9, Z16
+	VPERMI2B      1344(BX), Z13, Z16
+	VMOVDQU64     1536(BX), Z13
+	VMOVDQA64     Z9, Z17
+	VPERMI2B      1600(BX), Z13, Z17
+	VMOVDQU64     1792(BX), Z13
+	VMOVDQA64     Z9, Z9
+	VPERMI2B      1856(BX), Z13, Z9
+	VPUNPCKLBW    Z16, Z15, Z13
+	VPUNPCKHBW    Z16, Z15, Z15
+	VPUNPCKLBW    Z9, Z17, Z16
+	VPUNPCKHBW    Z9, Z17, Z9
+	VPUNPCKLWD    Z16, Z13, Z17
+	VPUNPCKHWD    Z16, Z13, Z13
+	VPUNPCKLWD    Z9, Z15, Z16
+	VPUNPCKHWD    Z9, Z15, Z9
+	VPANDD        Z5, Z9, Z15
+	VPSUBD        Z15, Z8, Z15
+	VPCMPUD       $0x05, Z15, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z15
+	VPERMW        Z15, Z1, Z15
+	VMOVDQU64     Y15, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z11, Z4, Z15
+	VPSRLQ        $0x20, Z4, Z18
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z18, Z18
+	VPSRLQ        $0x20, Z15, Z15
+	VMOVDQA32     Z18, K1, Z15
+	VPANDD        Z7, Z9, Z18
+	VPSRLVD       Z18, Z15, Z15
+	VPSRLD        $0x14, Z9, Z18
+	VPMULLD       Z18, Z15, Z15
+	VPSRLD        $0x04, Z9, Z18
+	VPANDD        Z6, Z18, Z18
+	VPADDD        Z18, Z4, Z4
+	VPADDD        Z15, Z4, Z4
+	VPANDD        Z5, Z16, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z12, Z3, Z9
+	VPSRLQ        $0x20, Z3, Z11
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z11, Z11
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z11, K1, Z9
+	VPANDD        Z7, Z16, Z11
+	VPSRLVD       Z11, Z9, Z9
+	VPSRLD        $0x14, Z16, Z11
+	VPMULLD       Z11, Z9, Z9
+	VPSRLD        $0x04, Z16, Z11
+	VPANDD        Z6, Z11, Z11
+	VPADDD        Z11, Z3, Z3
+	VPADDD        Z9, Z3, Z3
+	VPANDD        Z5, Z13, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z10, Z4, Z9
+	VPSRLQ        $0x20, Z4, Z11
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z11, Z11
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z11, K1, Z9
+	VPANDD        Z7, Z13, Z11
+	VPSRLVD       Z11, Z9, Z9
+	VPSRLD        $0x14, Z13, Z11
+	VPMULLD       Z11, Z9, Z9
+	VPSRLD        $0x04, Z13, Z11
+	VPANDD        Z6, Z11, Z11
+	VPADDD        Z11, Z4, Z4
+	VPADDD        Z9, Z4, Z4
+	VPANDD        Z5, Z17, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z14, Z3, Z9
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z10, Z10
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z10, K1, Z9
+	VPANDD        Z7, Z17, Z10
+	VPSRLVD       Z10, Z9, Z9
+	VPSRLD        $0x14, Z17, Z10
+	VPMULLD       Z10, Z9, Z9
+	VPSRLD        $0x04, Z17, Z10
+	VPANDD        Z6, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z9, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VPERMD    Z4, Z2, Z4
+	VMOVDQU32 Z4, 64(DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncode32VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode32VBMI256(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPERMD     64(DX), Z2, Z4
+	VPTERNLOGD $0xff, Z8, Z8, Z8
+	VPSRLD     $0x13, Z8, Z6
+	VPSRLD     $0x1c, Z8, Z7
+	VPSLLD     $0x14, Z8, Z5
+	VPXORD     Z8, Z8, Z8
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z9
+	VPMOVB2M      Z9, K2
+	VMOVDQU64     (BX), Z10
+	VMOVDQA64     Z9, Z11
+	VPERMI2B      64(BX), Z10, Z11
+	VMOVDQU64     128(BX), Z10
+	VMOVDQA64     Z9, Z12
+	VPERMI2B      192(BX), Z10, Z12
+	VMOVDQU8      Z12, K2, Z11
+	VMOVDQU64     256(BX), Z10
+	VMOVDQA64     Z9, Z12
+	VPERMI2B      320(BX), Z10, Z12
+	VMOVDQU64     384(BX), Z10
+	VMOVDQA64     Z9, Z13
+	VPERMI2B      448(BX), Z10, Z13
+	VMOVDQU8      Z13, K2, Z12
+	VMOVDQU64     512(BX), Z10
+	VMOVDQA64     Z9, Z13
+	VPERMI2B      576(BX), Z10, Z13
+	VMOVDQU64     640(BX), Z10
+	VMOVDQA64     Z9, Z14
+	VPERMI2B      704(BX), Z10, Z14
+	VMOVDQU8      Z14, K2, Z13
+	VMOVDQU64     768(BX), Z10
+	VMOVDQA64     Z9, Z14
+	VPERMI2B      832(BX), Z10, Z14
+	VMOVDQU64     896(BX), Z10
+	VMOVDQA64     Z9, Z15
+	VPERMI2B      960(BX), Z10, Z15
+	VMOVDQU8      Z15, K2, Z14
+	VPUNPCKLBW    Z12, Z11, Z10
+	VPUNPCKHBW    Z12, Z11, Z11
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLWD    Z12, Z10, Z14
+	VPUNPCKHWD    Z12, Z10, Z10
+	VPUNPCKLWD    Z13, Z11, Z12
+	VPUNPCKHWD    Z13, Z11, Z11
+	VMOVDQU64     1024(BX), Z13
+	VMOVDQA64     Z9, Z15
+	VPERMI2B      1088(BX), Z13, Z15
+	VMOVDQU64     1152(BX), Z13
+	VMOVDQA64     Z9, Z16
+	VPERMI2B      1216(BX), Z13, Z16
+	VMOVDQU8      Z16, K2, Z15
+	VMOVDQU64     1280(BX), Z13
+	VMOVDQA64     Z9, Z16
+	VPERMI2B      1344(BX), Z13, Z16
+	VMOVDQU64     1408(BX), Z13
+	VMOVDQA64     Z9, Z17
+	VPERMI2B      1472(BX), Z13, Z17
+	VMOVDQU8      Z17, K2, Z16
+	VMOVDQU64     1536(BX), Z13
+	VMOVDQA64     Z9, Z17
+	VPERMI2B      1600(BX), Z13, Z17
+	VMOVDQU64     1664(BX), Z13
+	VMOVDQA64     Z9, Z18
+	VPERMI2B      1728(BX), Z13, Z18
+	VMOVDQU8      Z18, K2, Z17
+	VMOVDQU64     1792(BX), Z13
+	VMOVDQA64     Z9, Z18
+	VPERMI2B      1856(BX), Z13, Z18
+	VMOVDQU64     1920(BX), Z13
+	VMOVDQA64     Z9, Z9
+	VPERMI2B      1984(BX), Z13, Z9
+	VMOVDQU8      Z9, K2, Z18
+	VPUNPCKLBW    Z16, Z15, Z9
+	VPUNPCKHBW    Z16, Z15, Z13
+	VPUNPCKLBW    Z18, Z17, Z15
+	VPUNPCKHBW    Z18, Z17, Z16
+	VPUNPCKLWD    Z15, Z9, Z17
+	VPUNPCKHWD    Z15, Z9, Z9
+	VPUNPCKLWD    Z16, Z13, Z15
+	VPUNPCKHWD    Z16, Z13, Z13
+	VPANDD        Z5, Z13, Z16
+	VPSUBD        Z16, Z8, Z16
+	VPCMPUD       $0x05, Z16, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z16
+	VPERMW        Z16, Z1, Z16
+	VMOVDQU64     Y16, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z11, Z4, Z16
+	VPSRLQ        $0x20, Z4, Z18
+	VPSRLQ        $0x20, Z11, Z11
+	VPMULUDQ      Z11, Z18, Z18
+	VPSRLQ        $0x20, Z16, Z16
+	VMOVDQA32     Z18, K1, Z16
+	VPANDD        Z7, Z13, Z18
+	VPSRLVD       Z18, Z16, Z16
+	VPSRLD        $0x14, Z13, Z18
+	VPMULLD       Z18, Z16, Z16
+	VPSRLD        $0x04, Z13, Z18
+	VPANDD        Z6, Z18, Z18
+	VPADDD        Z18, Z4, Z4
+	VPADDD        Z16, Z4, Z4
+	VPANDD        Z5, Z15, Z11
+	VPSUBD        Z11, Z8, Z11
+	VPCMPUD       $0x05, Z11, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z12, Z3, Z11
+	VPSRLQ        $0x20, Z3, Z13
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z13, Z13
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z13, K1, Z11
+	VPANDD        Z7, Z15, Z13
+	VPSRLVD       Z13, Z11, Z11
+	VPSRLD        $0x14, Z15, Z13
+	VPMULLD       Z13, Z11, Z11
+	VPSRLD        $0x04, Z15, Z13
+	VPANDD        Z6, Z13, Z13
+	VPADDD        Z13, Z3, Z3
+	VPADDD        Z11, Z3, Z3
+	VPANDD        Z5, Z9, Z11
+	VPSUBD        Z11, Z8, Z11
+	VPCMPUD       $0x05, Z11, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z10, Z4, Z11
+	VPSRLQ        $0x20, Z4, Z12
+	VPSRLQ        $0x20, Z10, Z10
+	VPMULUDQ      Z10, Z12, Z12
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z12, K1, Z11
+	VPANDD        Z7, Z9, Z12
+	VPSRLVD       Z12, Z11, Z11
+	VPSRLD        $0x14, Z9, Z12
+	VPMULLD       Z12, Z11, Z11
+	VPSRLD        $0x04, Z9, Z12
+	VPANDD        Z6, Z12, Z12
+	VPADDD        Z12, Z4, Z4
+	VPADDD        Z11, Z4, Z4
+	VPANDD        Z5, Z17, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z9, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z9
+	VPERMW        Z9, Z1, Z9
+	VMOVDQU64     Y9, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z14, Z3, Z9
+	VPSRLQ        $0x20, Z3, Z10
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z10, Z10
+	VPSRLQ        $0x20, Z9, Z9
+	VMOVDQA32     Z10, K1, Z9
+	VPANDD        Z7, Z17, Z10
+	VPSRLVD       Z10, Z9, Z9
+	VPSRLD        $0x14, Z17, Z10
+	VPMULLD       Z10, Z9, Z9
+	VPSRLD        $0x04, Z17, Z10
+	VPANDD        Z6, Z10, Z10
+	VPADDD        Z10, Z3, Z3
+	VPADDD        Z9, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VPERMD    Z4, Z2, Z4
+	VMOVDQU32 Z4, 64(DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncodeClasses64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte, classes *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncodeClasses64AVX2(SB), NOSPLIT, $0-56
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	MOVQ    classes+40(FP), R9
+	LEAQ    -64(R9)(R8*1), R9
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+	VMOVDQU 128(DX), Y4
+	VMOVDQU 160(DX), Y5
+	VMOVDQU 192(DX), Y6
+	VMOVDQU 224(DX), Y7
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R10
+	MOVBQZX      56(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      58(AX), R11
+	MOVBQZX      58(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      60(AX), R10
+	MOVBQZX      60(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      62(AX), R11
+	MOVBQZX      62(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R10
+	MOVBQZX      57(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      59(AX), R11
+	MOVBQZX      59(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      61(AX), R10
+	MOVBQZX      61(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      63(AX), R11
+	MOVBQZX      63(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y7, Y13
+	VPCMPEQD     Y7, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y7, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y7, Y7
+	VPMULUDQ     Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	MOVBQZX      48(AX), R10
+	MOVBQZX      48(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      50(AX), R11
+	MOVBQZX      50(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      52(AX), R10
+	MOVBQZX      52(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      54(AX), R11
+	MOVBQZX      54(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R10
+	MOVBQZX      49(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      51(AX), R11
+	MOVBQZX      51(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      53(AX), R10
+	MOVBQZX      53(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      55(AX), R11
+	MOVBQZX      55(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y6, Y13
+	VPCMPEQD     Y6, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y6, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y6, Y6
+	VPMULUDQ     Y8, Y6, Y8
+	VPSRLQ       $0x20, Y6, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	MOVBQZX      40(AX), R10
+	MOVBQZX      40(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      42(AX), R11
+	MOVBQZX      42(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      44(AX), R10
+	MOVBQZX      44(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      46(AX), R11
+	MOVBQZX      46(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R10
+	MOVBQZX      41(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      43(AX), R11
+	MOVBQZX      43(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      45(AX), R10
+	MOVBQZX      45(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      47(AX), R11
+	MOVBQZX      47(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y5, Y13
+	VPCMPEQD     Y5, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y5, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y5, Y5
+	VPMULUDQ     Y8, Y5, Y8
+	VPSRLQ       $0x20, Y5, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPADDD       Y8, Y5, Y5
+	MOVBQZX      32(AX), R10
+	MOVBQZX      32(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      34(AX), R11
+	MOVBQZX      34(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      36(AX), R10
+	MOVBQZX      36(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      38(AX), R11
+	MOVBQZX      38(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R10
+	MOVBQZX      33(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      35(AX), R11
+	MOVBQZX      35(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      37(AX), R10
+	MOVBQZX      37(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      39(AX), R11
+	MOVBQZX      39(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y4, Y13
+	VPCMPEQD     Y4, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y4, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y4, Y4
+	VPMULUDQ     Y8, Y4, Y8
+	VPSRLQ       $0x20, Y4, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y4, Y4
+	VPADDD       Y8, Y4, Y4
+	MOVBQZX      24(AX), R10
+	MOVBQZX      24(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      26(AX), R11
+	MOVBQZX      26(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      28(AX), R10
+	MOVBQZX      28(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      30(AX), R11
+	MOVBQZX      30(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R10
+	MOVBQZX      25(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      27(AX), R11
+	MOVBQZX      27(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      29(AX), R10
+	MOVBQZX      29(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      31(AX), R11
+	MOVBQZX      31(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R10
+	MOVBQZX      16(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      18(AX), R11
+	MOVBQZX      18(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      20(AX), R10
+	MOVBQZX      20(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      22(AX), R11
+	MOVBQZX      22(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R10
+	MOVBQZX      17(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      19(AX), R11
+	MOVBQZX      19(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      21(AX), R10
+	MOVBQZX      21(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      23(AX), R11
+	MOVBQZX      23(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R10
+	MOVBQZX      8(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      10(AX), R11
+	MOVBQZX      10(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      12(AX), R10
+	MOVBQZX      12(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      14(AX), R11
+	MOVBQZX      14(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R10
+	MOVBQZX      9(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      11(AX), R11
+	MOVBQZX      11(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      13(AX), R10
+	MOVBQZX      13(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      15(AX), R11
+	MOVBQZX      15(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R10
+	MOVBQZX      (R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      2(AX), R11
+	MOVBQZX      2(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X8
+	VMOVHPS      (BX)(R11*8), X8, X8
+	MOVBQZX      4(AX), R10
+	MOVBQZX      4(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      6(AX), R11
+	MOVBQZX      6(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X11
+	VMOVHPS      (BX)(R11*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R10
+	MOVBQZX      1(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      3(AX), R11
+	MOVBQZX      3(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X9
+	VMOVHPS      (BX)(R11*8), X9, X9
+	MOVBQZX      5(AX), R10
+	MOVBQZX      5(R9), R11
+	SHLQ         $0x08, R11
+	ORQ          R11, R10
+	MOVBQZX      7(AX), R11
+	MOVBQZX      7(R9), R12
+	SHLQ         $0x08, R12
+	ORQ          R12, R11
+	VMOVQ        (BX)(R10*8), X12
+	VMOVHPS      (BX)(R11*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R10
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R10, R11
+	SHLQ         $0x04, R11
+	VPSHUFB      (R8)(R11*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R10, R10
+	ADDQ         R10, R10
+	SUBQ         R10, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	SUBQ         $0x40, R9
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VMOVDQU Y4, 128(DX)
+	VMOVDQU Y5, 160(DX)
+	VMOVDQU Y6, 192(DX)
+	VMOVDQU Y7, 224(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+48(FP)
+	RET
+
+// func ransEncode64AVX2(src *byte, groups int, state *[64]uint32, table *[256]uint64, words *byte) (written int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransEncode64AVX2(SB), NOSPLIT, $0-48
+	MOVQ    src+0(FP), AX
+	MOVQ    groups+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    table+24(FP), BX
+	MOVQ    words+32(FP), SI
+	ADDQ    $0x02, SI
+	MOVQ    SI, DI
+	MOVQ    CX, R8
+	SHLQ    $0x06, R8
+	LEAQ    -64(AX)(R8*1), AX
+	LEAQ    giveWords<>+0(SB), R8
+	VMOVDQU (DX), Y0
+	VMOVDQU 32(DX), Y1
+	VMOVDQU 64(DX), Y2
+	VMOVDQU 96(DX), Y3
+	VMOVDQU 128(DX), Y4
+	VMOVDQU 160(DX), Y5
+	VMOVDQU 192(DX), Y6
+	VMOVDQU 224(DX), Y7
+
+loop:
+	TESTQ        CX, CX
+	JE           end
+	MOVBQZX      56(AX), R9
+	MOVBQZX      58(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      60(AX), R9
+	MOVBQZX      62(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      57(AX), R9
+	MOVBQZX      59(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      61(AX), R9
+	MOVBQZX      63(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y7, Y13
+	VPCMPEQD     Y7, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y7, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y7, Y7
+	VPMULUDQ     Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	MOVBQZX      48(AX), R9
+	MOVBQZX      50(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      52(AX), R9
+	MOVBQZX      54(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      49(AX), R9
+	MOVBQZX      51(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      53(AX), R9
+	MOVBQZX      55(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y6, Y13
+	VPCMPEQD     Y6, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y6, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y6, Y6
+	VPMULUDQ     Y8, Y6, Y8
+	VPSRLQ       $0x20, Y6, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	MOVBQZX      40(AX), R9
+	MOVBQZX      42(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      44(AX), R9
+	MOVBQZX      46(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      41(AX), R9
+	MOVBQZX      43(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      45(AX), R9
+	MOVBQZX      47(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y5, Y13
+	VPCMPEQD     Y5, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y5, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y5, Y5
+	VPMULUDQ     Y8, Y5, Y8
+	VPSRLQ       $0x20, Y5, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPADDD       Y8, Y5, Y5
+	MOVBQZX      32(AX), R9
+	MOVBQZX      34(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      36(AX), R9
+	MOVBQZX      38(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      33(AX), R9
+	MOVBQZX      35(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      37(AX), R9
+	MOVBQZX      39(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y4, Y13
+	VPCMPEQD     Y4, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y4, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y4, Y4
+	VPMULUDQ     Y8, Y4, Y8
+	VPSRLQ       $0x20, Y4, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y4, Y4
+	VPADDD       Y8, Y4, Y4
+	MOVBQZX      24(AX), R9
+	MOVBQZX      26(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      28(AX), R9
+	MOVBQZX      30(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      25(AX), R9
+	MOVBQZX      27(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      29(AX), R9
+	MOVBQZX      31(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y3, Y13
+	VPCMPEQD     Y3, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y3, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y3, Y3
+	VPMULUDQ     Y8, Y3, Y8
+	VPSRLQ       $0x20, Y3, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	MOVBQZX      16(AX), R9
+	MOVBQZX      18(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      20(AX), R9
+	MOVBQZX      22(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      17(AX), R9
+	MOVBQZX      19(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      21(AX), R9
+	MOVBQZX      23(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y2, Y13
+	VPCMPEQD     Y2, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y2, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y2, Y2
+	VPMULUDQ     Y8, Y2, Y8
+	VPSRLQ       $0x20, Y2, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	MOVBQZX      8(AX), R9
+	MOVBQZX      10(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      12(AX), R9
+	MOVBQZX      14(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      9(AX), R9
+	MOVBQZX      11(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      13(AX), R9
+	MOVBQZX      15(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y1, Y13
+	VPCMPEQD     Y1, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y1, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y1, Y1
+	VPMULUDQ     Y8, Y1, Y8
+	VPSRLQ       $0x20, Y1, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	MOVBQZX      (AX), R9
+	MOVBQZX      2(AX), R10
+	VMOVQ        (BX)(R9*8), X8
+	VMOVHPS      (BX)(R10*8), X8, X8
+	MOVBQZX      4(AX), R9
+	MOVBQZX      6(AX), R10
+	VMOVQ        (BX)(R9*8), X11
+	VMOVHPS      (BX)(R10*8), X11, X11
+	VINSERTI128  $0x01, X11, Y8, Y8
+	MOVBQZX      1(AX), R9
+	MOVBQZX      3(AX), R10
+	VMOVQ        (BX)(R9*8), X9
+	VMOVHPS      (BX)(R10*8), X9, X9
+	MOVBQZX      5(AX), R9
+	MOVBQZX      7(AX), R10
+	VMOVQ        (BX)(R9*8), X12
+	VMOVHPS      (BX)(R10*8), X12, X12
+	VINSERTI128  $0x01, X12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y10
+	VPBLENDD     $0xaa, Y9, Y10, Y10
+	VPAND        ransComplement<>+0(SB), Y10, Y11
+	VPXOR        Y13, Y13, Y13
+	VPSUBD       Y11, Y13, Y11
+	VPMAXUD      Y11, Y0, Y13
+	VPCMPEQD     Y0, Y13, Y13
+	VMOVMSKPS    Y13, R9
+	VPAND        ransWord<>+0(SB), Y0, Y11
+	VEXTRACTI128 $0x01, Y11, X12
+	VPACKUSDW    X12, X11, X11
+	MOVL         R9, R10
+	SHLQ         $0x04, R10
+	VPSHUFB      (R8)(R10*1), X11, X11
+	VMOVDQU      X11, -16(SI)
+	POPCNTL      R9, R9
+	ADDQ         R9, R9
+	SUBQ         R9, SI
+	VPAND        ransSixteen<>+0(SB), Y13, Y13
+	VPSRLVD      Y13, Y0, Y0
+	VPMULUDQ     Y8, Y0, Y8
+	VPSRLQ       $0x20, Y0, Y11
+	VPMULUDQ     Y9, Y11, Y9
+	VPSRLQ       $0x20, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y8, Y8
+	VPAND        ransShift<>+0(SB), Y10, Y11
+	VPSRLVD      Y11, Y8, Y8
+	VPSRLD       $0x14, Y10, Y11
+	VPMULLD      Y11, Y8, Y8
+	VPSRLD       $0x04, Y10, Y11
+	VPAND        ransBias<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	SUBQ         $0x40, AX
+	DECQ         CX
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VMOVDQU Y4, 128(DX)
+	VMOVDQU Y5, 160(DX)
+	VMOVDQU Y6, 192(DX)
+	VMOVDQU Y7, 224(DX)
+	VZEROUPPER
+	SUBQ    SI, DI
+	MOVQ    DI, written+40(FP)
+	RET
+
+// func ransEncode64VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode64VBMI(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPERMD     64(DX), Z2, Z4
+	VPERMD     128(DX), Z2, Z5
+	VPERMD     192(DX), Z2, Z6
+	VPTERNLOGD $0xff, Z10, Z10, Z10
+	VPSRLD     $0x13, Z10, Z8
+	VPSRLD     $0x1c, Z10, Z9
+	VPSLLD     $0x14, Z10, Z7
+	VPXORD     Z10, Z10, Z10
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z11
+	VMOVDQU64     (BX), Z12
+	VMOVDQA64     Z11, Z13
+	VPERMI2B      64(BX), Z12, Z13
+	VMOVDQU64     256(BX), Z12
+	VMOVDQA64     Z11, Z14
+	VPERMI2B      320(BX), Z12, Z14
+	VMOVDQU64     512(BX), Z12
+	VMOVDQA64     Z11, Z15
+	VPERMI2B      576(BX), Z12, Z15
+	VMOVDQU64     768(BX), Z12
+	VMOVDQA64     Z11, Z16
+	VPERMI2B      832(BX), Z12, Z16
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLBW    Z16, Z15, Z14
+	VPUNPCKHBW    Z16, Z15, Z15
+	VPUNPCKLWD    Z14, Z12, Z16
+	VPUNPCKHWD    Z14, Z12, Z12
+	VPUNPCKLWD    Z15, Z13, Z14
+	VPUNPCKHWD    Z15, Z13, Z13
+	VMOVDQU64     1024(BX), Z15
+	VMOVDQA64     Z11, Z17
+	VPERMI2B      1088(BX), Z15, Z17
+	VMOVDQU64     1280(BX), Z15
+	VMOVDQA64     Z11, Z18
+	VPERMI2B      1344(BX), Z15, Z18
+	VMOVDQU64     1536(BX), Z15
+	VMOVDQA64     Z11, Z19
+	VPERMI2B      1600(BX), Z15, Z19
+	VMOVDQU64     1792(BX), Z15
+	VMOVDQA64     Z11, Z11
+	VPERMI2B      1856(BX), Z15, Z11
+	VPUNPCKLBW    Z18, Z17, Z15
+	VPUNPCKHBW    Z18, Z17, Z17
+	VPUNPCKLBW    Z11, Z19, Z18
+	VPUNPCKHBW    Z11, Z19, Z11
+	VPUNPCKLWD    Z18, Z15, Z19
+	VPUNPCKHWD    Z18, Z15, Z15
+	VPUNPCKLWD    Z11, Z17, Z18
+	VPUNPCKHWD    Z11, Z17, Z11
+	VPANDD        Z7, Z11, Z17
+	VPSUBD        Z17, Z10, Z17
+	VPCMPUD       $0x05, Z17, Z6, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z6, K2, Z17
+	VPERMW        Z17, Z1, Z17
+	VMOVDQU64     Y17, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z6, K2, Z6
+	VPMULUDQ      Z13, Z6, Z17
+	VPSRLQ        $0x20, Z6, Z20
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z20, Z20
+	VPSRLQ        $0x20, Z17, Z17
+	VMOVDQA32     Z20, K1, Z17
+	VPANDD        Z9, Z11, Z20
+	VPSRLVD       Z20, Z17, Z17
+	VPSRLD        $0x14, Z11, Z20
+	VPMULLD       Z20, Z17, Z17
+	VPSRLD        $0x04, Z11, Z20
+	VPANDD        Z8, Z20, Z20
+	VPADDD        Z20, Z6, Z6
+	VPADDD        Z17, Z6, Z6
+	VPANDD        Z7, Z18, Z11
+	VPSUBD        Z11, Z10, Z11
+	VPCMPUD       $0x05, Z11, Z5, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z5, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z5, K2, Z5
+	VPMULUDQ      Z14, Z5, Z11
+	VPSRLQ        $0x20, Z5, Z13
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z13, Z13
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z13, K1, Z11
+	VPANDD        Z9, Z18, Z13
+	VPSRLVD       Z13, Z11, Z11
+	VPSRLD        $0x14, Z18, Z13
+	VPMULLD       Z13, Z11, Z11
+	VPSRLD        $0x04, Z18, Z13
+	VPANDD        Z8, Z13, Z13
+	VPADDD        Z13, Z5, Z5
+	VPADDD        Z11, Z5, Z5
+	VPANDD        Z7, Z15, Z11
+	VPSUBD        Z11, Z10, Z11
+	VPCMPUD       $0x05, Z11, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z12, Z4, Z11
+	VPSRLQ        $0x20, Z4, Z13
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z13, Z13
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z13, K1, Z11
+	VPANDD        Z9, Z15, Z13
+	VPSRLVD       Z13, Z11, Z11
+	VPSRLD        $0x14, Z15, Z13
+	VPMULLD       Z13, Z11, Z11
+	VPSRLD        $0x04, Z15, Z13
+	VPANDD        Z8, Z13, Z13
+	VPADDD        Z13, Z4, Z4
+	VPADDD        Z11, Z4, Z4
+	VPANDD        Z7, Z19, Z11
+	VPSUBD        Z11, Z10, Z11
+	VPCMPUD       $0x05, Z11, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z16, Z3, Z11
+	VPSRLQ        $0x20, Z3, Z12
+	VPSRLQ        $0x20, Z16, Z16
+	VPMULUDQ      Z16, Z12, Z12
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z12, K1, Z11
+	VPANDD        Z9, Z19, Z12
+	VPSRLVD       Z12, Z11, Z11
+	VPSRLD        $0x14, Z19, Z12
+	VPMULLD       Z12, Z11, Z11
+	VPSRLD        $0x04, Z19, Z12
+	VPANDD        Z8, Z12, Z12
+	VPADDD        Z12, Z3, Z3
+	VPADDD        Z11, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VPERMD    Z4, Z2, Z4
+	VMOVDQU32 Z4, 64(DX)
+	VPERMD    Z5, Z2, Z5
+	VMOVDQU32 Z5, 128(DX)
+	VPERMD    Z6, Z2, Z6
+	VMOVDQU32 Z6, 192(DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
+// func ransEncode64VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, POPCNT
+TEXT ·ransEncode64VBMI256(SB), NOSPLIT, $0-48
+	MOVQ       src+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	ADDQ       $0x02, SI
+	MOVQ       SI, DI
+	MOVQ       CX, R8
+	SHLQ       $0x06, R8
+	LEAQ       -64(AX)(R8*1), AX
+	VMOVDQU64  encodeOrder<>+0(SB), Z0
+	VMOVDQU64  encodeWords<>+0(SB), Z1
+	VMOVDQU64  encodeLanes<>+0(SB), Z2
+	VPERMD     (DX), Z2, Z3
+	VPERMD     64(DX), Z2, Z4
+	VPERMD     128(DX), Z2, Z5
+	VPERMD     192(DX), Z2, Z6
+	VPTERNLOGD $0xff, Z10, Z10, Z10
+	VPSRLD     $0x13, Z10, Z8
+	VPSRLD     $0x1c, Z10, Z9
+	VPSLLD     $0x14, Z10, Z7
+	VPXORD     Z10, Z10, Z10
+	MOVL       $0x0000aaaa, R8
+	KMOVW      R8, K1
+
+loop:
+	TESTQ         CX, CX
+	JE            end
+	VPERMB        (AX), Z0, Z11
+	VPMOVB2M      Z11, K2
+	VMOVDQU64     (BX), Z12
+	VMOVDQA64     Z11, Z13
+	VPERMI2B      64(BX), Z12, Z13
+	VMOVDQU64     128(BX), Z12
+	VMOVDQA64     Z11, Z14
+	VPERMI2B      192(BX), Z12, Z14
+	VMOVDQU8      Z14, K2, Z13
+	VMOVDQU64     256(BX), Z12
+	VMOVDQA64     Z11, Z14
+	VPERMI2B      320(BX), Z12, Z14
+	VMOVDQU64     384(BX), Z12
+	VMOVDQA64     Z11, Z15
+	VPERMI2B      448(BX), Z12, Z15
+	VMOVDQU8      Z15, K2, Z14
+	VMOVDQU64     512(BX), Z12
+	VMOVDQA64     Z11, Z15
+	VPERMI2B      576(BX), Z12, Z15
+	VMOVDQU64     640(BX), Z12
+	VMOVDQA64     Z11, Z16
+	VPERMI2B      704(BX), Z12, Z16
+	VMOVDQU8      Z16, K2, Z15
+	VMOVDQU64     768(BX), Z12
+	VMOVDQA64     Z11, Z16
+	VPERMI2B      832(BX), Z12, Z16
+	VMOVDQU64     896(BX), Z12
+	VMOVDQA64     Z11, Z17
+	VPERMI2B      960(BX), Z12, Z17
+	VMOVDQU8      Z17, K2, Z16
+	VPUNPCKLBW    Z14, Z13, Z12
+	VPUNPCKHBW    Z14, Z13, Z13
+	VPUNPCKLBW    Z16, Z15, Z14
+	VPUNPCKHBW    Z16, Z15, Z15
+	VPUNPCKLWD    Z14, Z12, Z16
+	VPUNPCKHWD    Z14, Z12, Z12
+	VPUNPCKLWD    Z15, Z13, Z14
+	VPUNPCKHWD    Z15, Z13, Z13
+	VMOVDQU64     1024(BX), Z15
+	VMOVDQA64     Z11, Z17
+	VPERMI2B      1088(BX), Z15, Z17
+	VMOVDQU64     1152(BX), Z15
+	VMOVDQA64     Z11, Z18
+	VPERMI2B      1216(BX), Z15, Z18
+	VMOVDQU8      Z18, K2, Z17
+	VMOVDQU64     1280(BX), Z15
+	VMOVDQA64     Z11, Z18
+	VPERMI2B      1344(BX), Z15, Z18
+	VMOVDQU64     1408(BX), Z15
+	VMOVDQA64     Z11, Z19
+	VPERMI2B      1472(BX), Z15, Z19
+	VMOVDQU8      Z19, K2, Z18
+	VMOVDQU64     1536(BX), Z15
+	VMOVDQA64     Z11, Z19
+	VPERMI2B      1600(BX), Z15, Z19
+	VMOVDQU64     1664(BX), Z15
+	VMOVDQA64     Z11, Z20
+	VPERMI2B      1728(BX), Z15, Z20
+	VMOVDQU8      Z20, K2, Z19
+	VMOVDQU64     1792(BX), Z15
+	VMOVDQA64     Z11, Z20
+	VPERMI2B      1856(BX), Z15, Z20
+	VMOVDQU64     1920(BX), Z15
+	VMOVDQA64     Z11, Z11
+	VPERMI2B      1984(BX), Z15, Z11
+	VMOVDQU8      Z11, K2, Z20
+	VPUNPCKLBW    Z18, Z17, Z11
+	VPUNPCKHBW    Z18, Z17, Z15
+	VPUNPCKLBW    Z20, Z19, Z17
+	VPUNPCKHBW    Z20, Z19, Z18
+	VPUNPCKLWD    Z17, Z11, Z19
+	VPUNPCKHWD    Z17, Z11, Z11
+	VPUNPCKLWD    Z18, Z15, Z17
+	VPUNPCKHWD    Z18, Z15, Z15
+	VPANDD        Z7, Z15, Z18
+	VPSUBD        Z18, Z10, Z18
+	VPCMPUD       $0x05, Z18, Z6, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z6, K2, Z18
+	VPERMW        Z18, Z1, Z18
+	VMOVDQU64     Y18, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z6, K2, Z6
+	VPMULUDQ      Z13, Z6, Z18
+	VPSRLQ        $0x20, Z6, Z20
+	VPSRLQ        $0x20, Z13, Z13
+	VPMULUDQ      Z13, Z20, Z20
+	VPSRLQ        $0x20, Z18, Z18
+	VMOVDQA32     Z20, K1, Z18
+	VPANDD        Z9, Z15, Z20
+	VPSRLVD       Z20, Z18, Z18
+	VPSRLD        $0x14, Z15, Z20
+	VPMULLD       Z20, Z18, Z18
+	VPSRLD        $0x04, Z15, Z20
+	VPANDD        Z8, Z20, Z20
+	VPADDD        Z20, Z6, Z6
+	VPADDD        Z18, Z6, Z6
+	VPANDD        Z7, Z17, Z13
+	VPSUBD        Z13, Z10, Z13
+	VPCMPUD       $0x05, Z13, Z5, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z5, K2, Z13
+	VPERMW        Z13, Z1, Z13
+	VMOVDQU64     Y13, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z5, K2, Z5
+	VPMULUDQ      Z14, Z5, Z13
+	VPSRLQ        $0x20, Z5, Z15
+	VPSRLQ        $0x20, Z14, Z14
+	VPMULUDQ      Z14, Z15, Z15
+	VPSRLQ        $0x20, Z13, Z13
+	VMOVDQA32     Z15, K1, Z13
+	VPANDD        Z9, Z17, Z15
+	VPSRLVD       Z15, Z13, Z13
+	VPSRLD        $0x14, Z17, Z15
+	VPMULLD       Z15, Z13, Z13
+	VPSRLD        $0x04, Z17, Z15
+	VPANDD        Z8, Z15, Z15
+	VPADDD        Z15, Z5, Z5
+	VPADDD        Z13, Z5, Z5
+	VPANDD        Z7, Z11, Z13
+	VPSUBD        Z13, Z10, Z13
+	VPCMPUD       $0x05, Z13, Z4, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z4, K2, Z13
+	VPERMW        Z13, Z1, Z13
+	VMOVDQU64     Y13, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z4, K2, Z4
+	VPMULUDQ      Z12, Z4, Z13
+	VPSRLQ        $0x20, Z4, Z14
+	VPSRLQ        $0x20, Z12, Z12
+	VPMULUDQ      Z12, Z14, Z14
+	VPSRLQ        $0x20, Z13, Z13
+	VMOVDQA32     Z14, K1, Z13
+	VPANDD        Z9, Z11, Z14
+	VPSRLVD       Z14, Z13, Z13
+	VPSRLD        $0x14, Z11, Z14
+	VPMULLD       Z14, Z13, Z13
+	VPSRLD        $0x04, Z11, Z14
+	VPANDD        Z8, Z14, Z14
+	VPADDD        Z14, Z4, Z4
+	VPADDD        Z13, Z4, Z4
+	VPANDD        Z7, Z19, Z11
+	VPSUBD        Z11, Z10, Z11
+	VPCMPUD       $0x05, Z11, Z3, K2
+	KMOVW         K2, R8
+	VPCOMPRESSD.Z Z3, K2, Z11
+	VPERMW        Z11, Z1, Z11
+	VMOVDQU64     Y11, -32(SI)
+	POPCNTL       R8, R8
+	ADDQ          R8, R8
+	SUBQ          R8, SI
+	VPSRLD        $0x10, Z3, K2, Z3
+	VPMULUDQ      Z16, Z3, Z11
+	VPSRLQ        $0x20, Z3, Z12
+	VPSRLQ        $0x20, Z16, Z16
+	VPMULUDQ      Z16, Z12, Z12
+	VPSRLQ        $0x20, Z11, Z11
+	VMOVDQA32     Z12, K1, Z11
+	VPANDD        Z9, Z19, Z12
+	VPSRLVD       Z12, Z11, Z11
+	VPSRLD        $0x14, Z19, Z12
+	VPMULLD       Z12, Z11, Z11
+	VPSRLD        $0x04, Z19, Z12
+	VPANDD        Z8, Z12, Z12
+	VPADDD        Z12, Z3, Z3
+	VPADDD        Z11, Z3, Z3
+	SUBQ          $0x40, AX
+	DECQ          CX
+	JMP           loop
+
+end:
+	VPERMD    Z3, Z2, Z3
+	VMOVDQU32 Z3, (DX)
+	VPERMD    Z4, Z2, Z4
+	VMOVDQU32 Z4, 64(DX)
+	VPERMD    Z5, Z2, Z5
+	VMOVDQU32 Z5, 128(DX)
+	VPERMD    Z6, Z2, Z6
+	VMOVDQU32 Z6, 192(DX)
+	VZEROUPPER
+	SUBQ      SI, DI
+	MOVQ      DI, written+40(FP)
+	RET
+
 // func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
 // Requires: AVX, AVX2
 TEXT ·mergePairedAVX2(SB), NOSPLIT, $0-40
@@ -1757,6 +6985,460 @@ end:
 	VZEROUPPER
 	RET
 
+// func takePairedAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takePairedAVX2(SB), NOSPLIT, $0-40
+	MOVQ         low+8(FP), AX
+	MOVQ         symbols+0(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         p+32(FP), SI
+	VPBROADCASTW (SI), Y0
+	VPBROADCASTW 2(SI), Y1
+	VPBROADCASTW 4(SI), Y2
+	VPBROADCASTW 6(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
+	VMOVQ        8(SI), X5
+	VMOVQ        16(SI), X6
+	VPBROADCASTW 24(SI), Y4
+
+loop:
+	TESTQ    BX, BX
+	JE       end
+	VMOVDQU  (DX), Y7
+	VPAND    Y1, Y7, Y9
+	VPSRLW   X5, Y9, Y9
+	VPSRLW   $0x0f, Y7, Y8
+	VPAND    Y4, Y8, Y8
+	VPOR     Y8, Y9, Y9
+	VPSUBUSW Y0, Y9, Y9
+	VPSRLW   X6, Y7, Y8
+	VPAND    Y3, Y8, Y8
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y8, Y8
+	VMOVDQU  64(DX), Y7
+	VPAND    Y1, Y7, Y11
+	VPSRLW   X5, Y11, Y11
+	VPSRLW   $0x0f, Y7, Y10
+	VPAND    Y4, Y10, Y10
+	VPOR     Y10, Y11, Y11
+	VPSUBUSW Y0, Y11, Y11
+	VPSRLW   X6, Y7, Y10
+	VPAND    Y3, Y10, Y10
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y10, Y10
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, (CX)
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, (AX)
+	VMOVDQU  32(DX), Y7
+	VPAND    Y1, Y7, Y9
+	VPSRLW   X5, Y9, Y9
+	VPSRLW   $0x0f, Y7, Y8
+	VPAND    Y4, Y8, Y8
+	VPOR     Y8, Y9, Y9
+	VPSUBUSW Y0, Y9, Y9
+	VPSRLW   X6, Y7, Y8
+	VPAND    Y3, Y8, Y8
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y8, Y8
+	VMOVDQU  96(DX), Y7
+	VPAND    Y1, Y7, Y11
+	VPSRLW   X5, Y11, Y11
+	VPSRLW   $0x0f, Y7, Y10
+	VPAND    Y4, Y10, Y10
+	VPOR     Y10, Y11, Y11
+	VPSUBUSW Y0, Y11, Y11
+	VPSRLW   X6, Y7, Y10
+	VPAND    Y3, Y10, Y10
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y10, Y10
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 32(CX)
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 32(AX)
+	ADDQ     $0x00000080, DX
+	ADDQ     $0x40, AX
+	ADDQ     $0x40, CX
+	DECQ     BX
+	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func takePairedWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takePairedWideAVX2(SB), NOSPLIT, $0-48
+	MOVQ         low+8(FP), AX
+	MOVQ         high+16(FP), CX
+	MOVQ         symbols+0(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVQ         p+40(FP), DI
+	VPBROADCASTW (DI), Y0
+	VPBROADCASTW 2(DI), Y1
+	VPBROADCASTW 4(DI), Y2
+	VPBROADCASTW 6(DI), Y3
+	VPCMPEQW     Y5, Y5, Y5
+	VPSRLW       $0x08, Y5, Y5
+	VMOVQ        8(DI), X6
+	VMOVQ        16(DI), X7
+	VPBROADCASTW 24(DI), Y4
+
+loop:
+	TESTQ    SI, SI
+	JE       end
+	VMOVDQU  (BX), Y8
+	VPAND    Y1, Y8, Y10
+	VPSRLW   X6, Y10, Y10
+	VPSRLW   $0x0f, Y8, Y9
+	VPAND    Y4, Y9, Y9
+	VPOR     Y9, Y10, Y10
+	VPSUBUSW Y0, Y10, Y10
+	VPSRLW   X7, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y9, Y9
+	VMOVDQU  64(BX), Y8
+	VPAND    Y1, Y8, Y12
+	VPSRLW   X6, Y12, Y12
+	VPSRLW   $0x0f, Y8, Y11
+	VPAND    Y4, Y11, Y11
+	VPOR     Y11, Y12, Y12
+	VPSUBUSW Y0, Y12, Y12
+	VPSRLW   X7, Y8, Y11
+	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y11, Y11
+	VPSLLW   $0x08, Y12, Y12
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, (DX)
+	VPSRLW   $0x08, Y9, Y8
+	VPAND    Y5, Y9, Y9
+	VPSRLW   $0x08, Y11, Y10
+	VPAND    Y5, Y11, Y11
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, (CX)
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, (AX)
+	VMOVDQU  32(BX), Y8
+	VPAND    Y1, Y8, Y10
+	VPSRLW   X6, Y10, Y10
+	VPSRLW   $0x0f, Y8, Y9
+	VPAND    Y4, Y9, Y9
+	VPOR     Y9, Y10, Y10
+	VPSUBUSW Y0, Y10, Y10
+	VPSRLW   X7, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y9, Y9
+	VMOVDQU  96(BX), Y8
+	VPAND    Y1, Y8, Y12
+	VPSRLW   X6, Y12, Y12
+	VPSRLW   $0x0f, Y8, Y11
+	VPAND    Y4, Y11, Y11
+	VPOR     Y11, Y12, Y12
+	VPSUBUSW Y0, Y12, Y12
+	VPSRLW   X7, Y8, Y11
+	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y11, Y11
+	VPSLLW   $0x08, Y12, Y12
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, 32(DX)
+	VPSRLW   $0x08, Y9, Y8
+	VPAND    Y5, Y9, Y9
+	VPSRLW   $0x08, Y11, Y10
+	VPAND    Y5, Y11, Y11
+	VPSLLW   $0x08, Y10, Y10
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 32(CX)
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 32(AX)
+	ADDQ     $0x00000080, BX
+	ADDQ     $0x40, AX
+	ADDQ     $0x40, CX
+	ADDQ     $0x40, DX
+	DECQ     SI
+	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func takeNaturalAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takeNaturalAVX2(SB), NOSPLIT, $0-40
+	MOVQ         low+8(FP), AX
+	MOVQ         symbols+0(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         p+32(FP), SI
+	VPBROADCASTW (SI), Y0
+	VPBROADCASTW 2(SI), Y1
+	VPBROADCASTW 4(SI), Y2
+	VPBROADCASTW 6(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
+	VMOVQ        8(SI), X5
+	VMOVQ        16(SI), X6
+	VPBROADCASTW 24(SI), Y4
+
+loop:
+	TESTQ     BX, BX
+	JE        end
+	VMOVDQU   (DX), Y7
+	VPAND     Y1, Y7, Y9
+	VPSRLW    X5, Y9, Y9
+	VPSRLW    $0x0f, Y7, Y8
+	VPAND     Y4, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VPSUBUSW  Y0, Y9, Y9
+	VPSRLW    X6, Y7, Y8
+	VPAND     Y3, Y8, Y8
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y8, Y8
+	VMOVDQU   32(DX), Y7
+	VPAND     Y1, Y7, Y11
+	VPSRLW    X5, Y11, Y11
+	VPSRLW    $0x0f, Y7, Y10
+	VPAND     Y4, Y10, Y10
+	VPOR      Y10, Y11, Y11
+	VPSUBUSW  Y0, Y11, Y11
+	VPSRLW    X6, Y7, Y10
+	VPAND     Y3, Y10, Y10
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y10, Y10
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, (CX)
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, (AX)
+	VMOVDQU   64(DX), Y7
+	VPAND     Y1, Y7, Y9
+	VPSRLW    X5, Y9, Y9
+	VPSRLW    $0x0f, Y7, Y8
+	VPAND     Y4, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VPSUBUSW  Y0, Y9, Y9
+	VPSRLW    X6, Y7, Y8
+	VPAND     Y3, Y8, Y8
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y8, Y8
+	VMOVDQU   96(DX), Y7
+	VPAND     Y1, Y7, Y11
+	VPSRLW    X5, Y11, Y11
+	VPSRLW    $0x0f, Y7, Y10
+	VPAND     Y4, Y10, Y10
+	VPOR      Y10, Y11, Y11
+	VPSUBUSW  Y0, Y11, Y11
+	VPSRLW    X6, Y7, Y10
+	VPAND     Y3, Y10, Y10
+	VPAND     Y2, Y7, Y7
+	VPOR      Y7, Y10, Y10
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, 32(CX)
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, 32(AX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	DECQ      BX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func takeNaturalWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·takeNaturalWideAVX2(SB), NOSPLIT, $0-48
+	MOVQ         low+8(FP), AX
+	MOVQ         high+16(FP), CX
+	MOVQ         symbols+0(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVQ         p+40(FP), DI
+	VPBROADCASTW (DI), Y0
+	VPBROADCASTW 2(DI), Y1
+	VPBROADCASTW 4(DI), Y2
+	VPBROADCASTW 6(DI), Y3
+	VPCMPEQW     Y5, Y5, Y5
+	VPSRLW       $0x08, Y5, Y5
+	VMOVQ        8(DI), X6
+	VMOVQ        16(DI), X7
+	VPBROADCASTW 24(DI), Y4
+
+loop:
+	TESTQ     SI, SI
+	JE        end
+	VMOVDQU   (BX), Y8
+	VPAND     Y1, Y8, Y10
+	VPSRLW    X6, Y10, Y10
+	VPSRLW    $0x0f, Y8, Y9
+	VPAND     Y4, Y9, Y9
+	VPOR      Y9, Y10, Y10
+	VPSUBUSW  Y0, Y10, Y10
+	VPSRLW    X7, Y8, Y9
+	VPAND     Y3, Y9, Y9
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VMOVDQU   32(BX), Y8
+	VPAND     Y1, Y8, Y12
+	VPSRLW    X6, Y12, Y12
+	VPSRLW    $0x0f, Y8, Y11
+	VPAND     Y4, Y11, Y11
+	VPOR      Y11, Y12, Y12
+	VPSUBUSW  Y0, Y12, Y12
+	VPSRLW    X7, Y8, Y11
+	VPAND     Y3, Y11, Y11
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y11, Y11
+	VPACKUSWB Y12, Y10, Y10
+	VPERMQ    $0xd8, Y10, Y10
+	VMOVDQU   Y10, (DX)
+	VPSRLW    $0x08, Y9, Y8
+	VPAND     Y5, Y9, Y9
+	VPSRLW    $0x08, Y11, Y10
+	VPAND     Y5, Y11, Y11
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, (CX)
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, (AX)
+	VMOVDQU   64(BX), Y8
+	VPAND     Y1, Y8, Y10
+	VPSRLW    X6, Y10, Y10
+	VPSRLW    $0x0f, Y8, Y9
+	VPAND     Y4, Y9, Y9
+	VPOR      Y9, Y10, Y10
+	VPSUBUSW  Y0, Y10, Y10
+	VPSRLW    X7, Y8, Y9
+	VPAND     Y3, Y9, Y9
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y9, Y9
+	VMOVDQU   96(BX), Y8
+	VPAND     Y1, Y8, Y12
+	VPSRLW    X6, Y12, Y12
+	VPSRLW    $0x0f, Y8, Y11
+	VPAND     Y4, Y11, Y11
+	VPOR      Y11, Y12, Y12
+	VPSUBUSW  Y0, Y12, Y12
+	VPSRLW    X7, Y8, Y11
+	VPAND     Y3, Y11, Y11
+	VPAND     Y2, Y8, Y8
+	VPOR      Y8, Y11, Y11
+	VPACKUSWB Y12, Y10, Y10
+	VPERMQ    $0xd8, Y10, Y10
+	VMOVDQU   Y10, 32(DX)
+	VPSRLW    $0x08, Y9, Y8
+	VPAND     Y5, Y9, Y9
+	VPSRLW    $0x08, Y11, Y10
+	VPAND     Y5, Y11, Y11
+	VPACKUSWB Y10, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, 32(CX)
+	VPACKUSWB Y11, Y9, Y9
+	VPERMQ    $0xd8, Y9, Y9
+	VMOVDQU   Y9, 32(AX)
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	DECQ      SI
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func gatherPlane4AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·gatherPlane4AVX2(SB), NOSPLIT, $0-24
+	MOVQ     dst+0(FP), AX
+	MOVQ     src+8(FP), CX
+	MOVQ     groups+16(FP), DX
+	VPCMPEQD Y0, Y0, Y0
+	VPSRLD   $0x18, Y0, Y0
+	VMOVDQU  gatherOrder<>+0(SB), Y1
+
+loop:
+	TESTQ     DX, DX
+	JE        end
+	VPAND     (CX), Y0, Y2
+	VPAND     32(CX), Y0, Y3
+	VPAND     64(CX), Y0, Y4
+	VPAND     96(CX), Y0, Y5
+	VPACKUSDW Y3, Y2, Y2
+	VPACKUSDW Y5, Y4, Y4
+	VPACKUSWB Y4, Y2, Y2
+	VPERMD    Y2, Y1, Y2
+	VMOVDQU   Y2, (AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x20, AX
+	DECQ      DX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA gatherOrder<>+0(SB)/4, $0x00000000
+DATA gatherOrder<>+4(SB)/4, $0x00000004
+DATA gatherOrder<>+8(SB)/4, $0x00000001
+DATA gatherOrder<>+12(SB)/4, $0x00000005
+DATA gatherOrder<>+16(SB)/4, $0x00000002
+DATA gatherOrder<>+20(SB)/4, $0x00000006
+DATA gatherOrder<>+24(SB)/4, $0x00000003
+DATA gatherOrder<>+28(SB)/4, $0x00000007
+GLOBL gatherOrder<>(SB), RODATA|NOPTR, $32
+
+// func gatherUnits4AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·gatherUnits4AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ     DX, DX
+	JE        end
+	VMOVDQU   (CX), Y0
+	VMOVDQU   32(CX), Y1
+	VPSRLD    $0x10, Y0, Y0
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   64(CX), Y0
+	VMOVDQU   96(CX), Y1
+	VPSRLD    $0x10, Y0, Y0
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
 // func unpack1AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·unpack1AVX2(SB), NOSPLIT, $0-24
@@ -1830,6 +7512,127 @@ DATA bits1from0<>+16(SB)/8, $0x0101010101010101
 DATA bits1from0<>+24(SB)/8, $0x0101010101010101
 GLOBL bits1from0<>(SB), RODATA|NOPTR, $32
 
+// func pack1AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack1AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 64(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from1<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 128(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 256(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 96(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from1<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 160(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 288(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits1from1<>+0(SB)/8, $0x0202020202020202
+DATA bits1from1<>+8(SB)/8, $0x0202020202020202
+DATA bits1from1<>+16(SB)/8, $0x0202020202020202
+DATA bits1from1<>+24(SB)/8, $0x0202020202020202
+GLOBL bits1from1<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from2<>+0(SB)/8, $0x0404040404040404
+DATA bits1from2<>+8(SB)/8, $0x0404040404040404
+DATA bits1from2<>+16(SB)/8, $0x0404040404040404
+DATA bits1from2<>+24(SB)/8, $0x0404040404040404
+GLOBL bits1from2<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from3<>+0(SB)/8, $0x0808080808080808
+DATA bits1from3<>+8(SB)/8, $0x0808080808080808
+DATA bits1from3<>+16(SB)/8, $0x0808080808080808
+DATA bits1from3<>+24(SB)/8, $0x0808080808080808
+GLOBL bits1from3<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from4<>+0(SB)/8, $0x1010101010101010
+DATA bits1from4<>+8(SB)/8, $0x1010101010101010
+DATA bits1from4<>+16(SB)/8, $0x1010101010101010
+DATA bits1from4<>+24(SB)/8, $0x1010101010101010
+GLOBL bits1from4<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from5<>+0(SB)/8, $0x2020202020202020
+DATA bits1from5<>+8(SB)/8, $0x2020202020202020
+DATA bits1from5<>+16(SB)/8, $0x2020202020202020
+DATA bits1from5<>+24(SB)/8, $0x2020202020202020
+GLOBL bits1from5<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from6<>+0(SB)/8, $0x4040404040404040
+DATA bits1from6<>+8(SB)/8, $0x4040404040404040
+DATA bits1from6<>+16(SB)/8, $0x4040404040404040
+DATA bits1from6<>+24(SB)/8, $0x4040404040404040
+GLOBL bits1from6<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from7<>+0(SB)/8, $0x8080808080808080
+DATA bits1from7<>+8(SB)/8, $0x8080808080808080
+DATA bits1from7<>+16(SB)/8, $0x8080808080808080
+DATA bits1from7<>+24(SB)/8, $0x8080808080808080
+GLOBL bits1from7<>(SB), RODATA|NOPTR, $32
+
 // func unpack2AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·unpack2AVX2(SB), NOSPLIT, $0-24
@@ -1878,6 +7681,71 @@ DATA bits2from0<>+8(SB)/8, $0x0303030303030303
 DATA bits2from0<>+16(SB)/8, $0x0303030303030303
 DATA bits2from0<>+24(SB)/8, $0x0303030303030303
 GLOBL bits2from0<>(SB), RODATA|NOPTR, $32
+
+// func pack2AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack2AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 64(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 128(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 96(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from2<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 160(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits2from2<>+0(SB)/8, $0x0c0c0c0c0c0c0c0c
+DATA bits2from2<>+8(SB)/8, $0x0c0c0c0c0c0c0c0c
+DATA bits2from2<>+16(SB)/8, $0x0c0c0c0c0c0c0c0c
+DATA bits2from2<>+24(SB)/8, $0x0c0c0c0c0c0c0c0c
+GLOBL bits2from2<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from4<>+0(SB)/8, $0x3030303030303030
+DATA bits2from4<>+8(SB)/8, $0x3030303030303030
+DATA bits2from4<>+16(SB)/8, $0x3030303030303030
+DATA bits2from4<>+24(SB)/8, $0x3030303030303030
+GLOBL bits2from4<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from6<>+0(SB)/8, $0xc0c0c0c0c0c0c0c0
+DATA bits2from6<>+8(SB)/8, $0xc0c0c0c0c0c0c0c0
+DATA bits2from6<>+16(SB)/8, $0xc0c0c0c0c0c0c0c0
+DATA bits2from6<>+24(SB)/8, $0xc0c0c0c0c0c0c0c0
+GLOBL bits2from6<>(SB), RODATA|NOPTR, $32
 
 // func unpack3AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -1964,17 +7832,122 @@ DATA bits3from0<>+16(SB)/8, $0x0707070707070707
 DATA bits3from0<>+24(SB)/8, $0x0707070707070707
 GLOBL bits3from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits1from2<>+0(SB)/8, $0x0404040404040404
-DATA bits1from2<>+8(SB)/8, $0x0404040404040404
-DATA bits1from2<>+16(SB)/8, $0x0404040404040404
-DATA bits1from2<>+24(SB)/8, $0x0404040404040404
-GLOBL bits1from2<>(SB), RODATA|NOPTR, $32
-
 DATA bits2from1<>+0(SB)/8, $0x0606060606060606
 DATA bits2from1<>+8(SB)/8, $0x0606060606060606
 DATA bits2from1<>+16(SB)/8, $0x0606060606060606
 DATA bits2from1<>+24(SB)/8, $0x0606060606060606
 GLOBL bits2from1<>(SB), RODATA|NOPTR, $32
+
+// func pack3AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack3AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 256(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 256(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 288(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 288(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from3<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x000000c0, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits3from3<>+0(SB)/8, $0x3838383838383838
+DATA bits3from3<>+8(SB)/8, $0x3838383838383838
+DATA bits3from3<>+16(SB)/8, $0x3838383838383838
+DATA bits3from3<>+24(SB)/8, $0x3838383838383838
+GLOBL bits3from3<>(SB), RODATA|NOPTR, $32
+
+DATA bits3from4<>+0(SB)/8, $0x7070707070707070
+DATA bits3from4<>+8(SB)/8, $0x7070707070707070
+DATA bits3from4<>+16(SB)/8, $0x7070707070707070
+DATA bits3from4<>+24(SB)/8, $0x7070707070707070
+GLOBL bits3from4<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from3<>+0(SB)/8, $0x1818181818181818
+DATA bits2from3<>+8(SB)/8, $0x1818181818181818
+DATA bits2from3<>+16(SB)/8, $0x1818181818181818
+DATA bits2from3<>+24(SB)/8, $0x1818181818181818
+GLOBL bits2from3<>(SB), RODATA|NOPTR, $32
+
+DATA bits3from5<>+0(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA bits3from5<>+8(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA bits3from5<>+16(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA bits3from5<>+24(SB)/8, $0xe0e0e0e0e0e0e0e0
+GLOBL bits3from5<>(SB), RODATA|NOPTR, $32
 
 // func unpack4AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2012,6 +7985,43 @@ DATA bits4from0<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA bits4from0<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA bits4from0<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL bits4from0<>(SB), RODATA|NOPTR, $32
+
+// func pack4AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack4AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 64(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits4from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 96(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits4from4<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits4from4<>+0(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA bits4from4<>+8(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA bits4from4<>+16(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA bits4from4<>+24(SB)/8, $0xf0f0f0f0f0f0f0f0
+GLOBL bits4from4<>(SB), RODATA|NOPTR, $32
 
 // func unpack5AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2110,29 +8120,118 @@ DATA bits5from0<>+16(SB)/8, $0x1f1f1f1f1f1f1f1f
 DATA bits5from0<>+24(SB)/8, $0x1f1f1f1f1f1f1f1f
 GLOBL bits5from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits2from3<>+0(SB)/8, $0x1818181818181818
-DATA bits2from3<>+8(SB)/8, $0x1818181818181818
-DATA bits2from3<>+16(SB)/8, $0x1818181818181818
-DATA bits2from3<>+24(SB)/8, $0x1818181818181818
-GLOBL bits2from3<>(SB), RODATA|NOPTR, $32
-
 DATA bits3from1<>+0(SB)/8, $0x0e0e0e0e0e0e0e0e
 DATA bits3from1<>+8(SB)/8, $0x0e0e0e0e0e0e0e0e
 DATA bits3from1<>+16(SB)/8, $0x0e0e0e0e0e0e0e0e
 DATA bits3from1<>+24(SB)/8, $0x0e0e0e0e0e0e0e0e
 GLOBL bits3from1<>(SB), RODATA|NOPTR, $32
 
-DATA bits1from4<>+0(SB)/8, $0x1010101010101010
-DATA bits1from4<>+8(SB)/8, $0x1010101010101010
-DATA bits1from4<>+16(SB)/8, $0x1010101010101010
-DATA bits1from4<>+24(SB)/8, $0x1010101010101010
-GLOBL bits1from4<>(SB), RODATA|NOPTR, $32
-
 DATA bits3from2<>+0(SB)/8, $0x1c1c1c1c1c1c1c1c
 DATA bits3from2<>+8(SB)/8, $0x1c1c1c1c1c1c1c1c
 DATA bits3from2<>+16(SB)/8, $0x1c1c1c1c1c1c1c1c
 DATA bits3from2<>+24(SB)/8, $0x1c1c1c1c1c1c1c1c
 GLOBL bits3from2<>(SB), RODATA|NOPTR, $32
+
+// func pack5AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack5AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 320(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 192(CX), Y0
+	VMOVDQU 384(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 192(AX)
+	VMOVDQU 256(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 256(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 352(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	VMOVDQU 224(CX), Y0
+	VMOVDQU 416(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 224(AX)
+	VMOVDQU 288(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits3from5<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 288(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x00000140, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits2from5<>+0(SB)/8, $0x6060606060606060
+DATA bits2from5<>+8(SB)/8, $0x6060606060606060
+DATA bits2from5<>+16(SB)/8, $0x6060606060606060
+DATA bits2from5<>+24(SB)/8, $0x6060606060606060
+GLOBL bits2from5<>(SB), RODATA|NOPTR, $32
 
 // func unpack6AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2195,17 +8294,60 @@ DATA bits6from0<>+16(SB)/8, $0x3f3f3f3f3f3f3f3f
 DATA bits6from0<>+24(SB)/8, $0x3f3f3f3f3f3f3f3f
 GLOBL bits6from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits2from2<>+0(SB)/8, $0x0c0c0c0c0c0c0c0c
-DATA bits2from2<>+8(SB)/8, $0x0c0c0c0c0c0c0c0c
-DATA bits2from2<>+16(SB)/8, $0x0c0c0c0c0c0c0c0c
-DATA bits2from2<>+24(SB)/8, $0x0c0c0c0c0c0c0c0c
-GLOBL bits2from2<>(SB), RODATA|NOPTR, $32
+// func pack6AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack6AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
 
-DATA bits2from4<>+0(SB)/8, $0x3030303030303030
-DATA bits2from4<>+8(SB)/8, $0x3030303030303030
-DATA bits2from4<>+16(SB)/8, $0x3030303030303030
-DATA bits2from4<>+24(SB)/8, $0x3030303030303030
-GLOBL bits2from4<>(SB), RODATA|NOPTR, $32
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 192(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 224(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits2from6<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x000000c0, AX
+	DECQ    DX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
 
 // func unpack7AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -2316,26 +8458,105 @@ DATA bits7from0<>+16(SB)/8, $0x7f7f7f7f7f7f7f7f
 DATA bits7from0<>+24(SB)/8, $0x7f7f7f7f7f7f7f7f
 GLOBL bits7from0<>(SB), RODATA|NOPTR, $32
 
-DATA bits1from1<>+0(SB)/8, $0x0202020202020202
-DATA bits1from1<>+8(SB)/8, $0x0202020202020202
-DATA bits1from1<>+16(SB)/8, $0x0202020202020202
-DATA bits1from1<>+24(SB)/8, $0x0202020202020202
-GLOBL bits1from1<>(SB), RODATA|NOPTR, $32
+// func pack7AVX2(dst *byte, src *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·pack7AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
 
-DATA bits1from3<>+0(SB)/8, $0x0808080808080808
-DATA bits1from3<>+8(SB)/8, $0x0808080808080808
-DATA bits1from3<>+16(SB)/8, $0x0808080808080808
-DATA bits1from3<>+24(SB)/8, $0x0808080808080808
-GLOBL bits1from3<>(SB), RODATA|NOPTR, $32
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 64(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU 128(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 128(AX)
+	VMOVDQU 192(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 192(AX)
+	VMOVDQU 256(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 256(AX)
+	VMOVDQU 320(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 320(AX)
+	VMOVDQU 384(CX), Y0
+	VMOVDQU 448(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 384(AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x07, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU 96(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x06, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU 160(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x05, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 160(AX)
+	VMOVDQU 224(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x04, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 224(AX)
+	VMOVDQU 288(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x03, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 288(AX)
+	VMOVDQU 352(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x02, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 352(AX)
+	VMOVDQU 416(CX), Y0
+	VMOVDQU 480(CX), Y1
+	VPSLLW  $0x01, Y1, Y1
+	VPAND   bits1from7<>+0(SB), Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, 416(AX)
+	ADDQ    $0x00000200, CX
+	ADDQ    $0x000001c0, AX
+	DECQ    DX
+	JMP     loop
 
-DATA bits1from5<>+0(SB)/8, $0x2020202020202020
-DATA bits1from5<>+8(SB)/8, $0x2020202020202020
-DATA bits1from5<>+16(SB)/8, $0x2020202020202020
-DATA bits1from5<>+24(SB)/8, $0x2020202020202020
-GLOBL bits1from5<>(SB), RODATA|NOPTR, $32
-
-DATA bits1from6<>+0(SB)/8, $0x4040404040404040
-DATA bits1from6<>+8(SB)/8, $0x4040404040404040
-DATA bits1from6<>+16(SB)/8, $0x4040404040404040
-DATA bits1from6<>+24(SB)/8, $0x4040404040404040
-GLOBL bits1from6<>(SB), RODATA|NOPTR, $32
+end:
+	VZEROUPPER
+	RET

@@ -3,7 +3,6 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"unsafe"
 )
 
@@ -176,31 +175,41 @@ func (d *ransDecoder) readClassGroups(dst, classes []byte, tables contextTables)
 }
 
 // encodeClasses is encode with symbols of classes: of[c], prepared by init,
-// serves class c.
+// serves class c, below len(of).
 func (e *ransEncoder) encodeClasses(dst, src, classes []byte, of []ransEncoder, lanesLog2 uint) []byte {
 	lanes := 1 << lanesLog2
-	if need := 2 * len(src); len(e.words) < need {
-		e.words = make([]byte, need)
+	e.start(len(src), lanes)
+	whole := len(src) &^ (maxLanes - 1)
+	e.putClasses(src[whole:], classes[whole:], of, lanes)
+	if tables, exact := vectorTables(of); exact {
+		whole -= ransEncodeClassesVector(e, src[:whole], classes[:whole], tables, lanesLog2)
 	}
-	var state [maxLanes]uint32
-	for i := range lanes {
-		state[i] = ransLow
+	e.putClasses(src[:whole], classes[:whole], of, lanes)
+	return e.finish(dst, lanes)
+}
+
+// vectorTables lists the kernels' tables of all classes; false if one of them
+// does not divide exactly.
+func vectorTables(of []ransEncoder) (tables [][256]uint64, exact bool) {
+	for i := range of {
+		if !of[i].vector.exact {
+			return nil, false
+		}
+		tables = append(tables, of[i].vector.entries)
 	}
-	words := e.words
-	pos := len(words)
+	return tables, true
+}
+
+// putClasses encodes symbols, the first of which is lane 0's.
+func (e *ransEncoder) putClasses(src, classes []byte, of []ransEncoder, lanes int) {
+	if len(src) == 0 {
+		return
+	}
+	classes = classes[:len(src)]
+	p := unsafe.Pointer(&e.words[e.pos-2])
 	for i := len(src) - 1; i >= 0; i-- {
-		lane := i & (lanes - 1) & (maxLanes - 1)
-		sym := &of[classes[i]].symbols[src[i]]
-		x := uint64(state[lane])
-		binary.LittleEndian.PutUint16(words[pos-2:], uint16(x))
-		give := 1 - (x-sym.limit)>>63 // 1 if x >= limit
-		pos -= int(give << 1)
-		x >>= give << 4 & 63
-		q, _ := bits.Mul64(x, sym.reciprocal)
-		state[lane] = uint32(x) + sym.bias + uint32(q)*sym.complement
+		x := &e.state[i&(lanes-1)&(maxLanes-1)]
+		*x, p = ransPut(&of[classes[i]].symbols[src[i]], *x, p)
 	}
-	for i := range lanes {
-		dst = binary.LittleEndian.AppendUint32(dst, state[i])
-	}
-	return append(dst, words[pos:]...)
+	e.moveTo(p)
 }

@@ -1,7 +1,5 @@
 package codec
 
-import "github.com/klauspost/compress/zstd"
-
 // The method scape: exponent and the top t mantissa bits of a float as one
 // symbol, coded by rANS, with t and the sign's place chosen by cost; the other
 // bits raw. Each tensor, or run of tensors that are alike, has a model of its
@@ -167,7 +165,7 @@ func used(counts []uint32) (n int) {
 // are looked at, as those of a widened float are all zero.
 func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 	bits := 0.0
-	var streams [][]byte
+	var counts [][256]uint32
 	for k := 1; k < len(m.streams); k++ {
 		s := &m.streams[k]
 		if s.bits < 8 {
@@ -175,18 +173,25 @@ func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 			bits += float64(s.bits * m.split.elements(len(data)))
 			continue
 		}
-		if streams == nil {
-			streams = e.apart.take(&m.split, data)
+		if counts == nil {
+			counts = e.countStreams(m, data)
 		}
-		bits += chooseSymbolCoder(s, countBytes(streams[k]), perBlock)
+		bits += chooseSymbolCoder(s, counts[k][:], perBlock)
 	}
 	return bits
 }
 
-func countBytes(b []byte) []uint32 {
-	counts := make([]uint32, 256)
-	for _, v := range b {
-		counts[v]++
+// countStreams counts the symbols of the streams of whole bytes, a block at a
+// time so that they stay in the cache.
+func (e *Encoder) countStreams(m *model, data []byte) [][256]uint32 {
+	counts := make([][256]uint32, len(m.streams))
+	for _, n := range blockLens(len(data), e.blockLen, m.split.width) {
+		for k, symbols := range e.apart.take(&m.split, data[:n]) {
+			if m.streams[k].bits == 8 && (k > 0 || m.split.kind != splitTop) {
+				countBytes(&counts[k], symbols)
+			}
+		}
+		data = data[n:]
 	}
 	return counts
 }
@@ -199,9 +204,9 @@ func (e *Encoder) encodePlanes(data []byte, elem Elem) {
 
 func (e *Encoder) planeModel(data []byte, elem Elem) *model {
 	m := newModel(planesOf(elem))
-	streams := e.apart.take(&m.split, data)
+	counts := e.countStreams(m, data)
 	for k := range m.streams {
-		chooseSymbolCoder(&m.streams[k], countBytes(streams[k]), min(len(data), e.blockLen)/int(elem.Width))
+		chooseSymbolCoder(&m.streams[k], counts[k][:], min(len(data), e.blockLen)/int(elem.Width))
 	}
 	return m
 }
@@ -213,13 +218,16 @@ func (e *Encoder) encodeSmaller(data []byte, models ...*model) {
 	var best *model
 	bestSize := 0
 	for _, m := range models {
+		e.rewind(start)
 		e.encodeRun(m, data, e.blockLen)
 		if size := e.size(); best == nil || size < bestSize {
 			best, bestSize = m, size
 		}
-		e.rewind(start)
 	}
-	e.encodeRun(best, data, e.blockLen)
+	if best != models[len(models)-1] {
+		e.rewind(start)
+		e.encodeRun(best, data, e.blockLen)
+	}
 }
 
 // mark remembers how far the chunk has come, for rewind.
@@ -232,27 +240,4 @@ func (e *Encoder) mark() mark {
 func (e *Encoder) rewind(m mark) {
 	e.models, e.blocks, e.payload = e.models[:m.models], e.blocks[:m.blocks], e.payload[:m.payload]
 	e.stored, e.at = m.stored, m.at
-}
-
-// sampleLen is how much of a run is tried before zstd codes all of it.
-const sampleLen = 32 << 10
-
-// zstdPromises tells by a sample whether zstd on a run's planes may beat what
-// the other model takes.
-func (e *Encoder) zstdPromises(m *model, data []byte, bits float64) bool {
-	width := m.split.width
-	sample := data
-	if len(data) > sampleLen {
-		at := (len(data) - sampleLen) / 2 / width * width
-		sample = data[at : at+sampleLen]
-	}
-	if e.trial == nil {
-		e.trial = newZstdEncoder(zstd.SpeedDefault)
-	}
-	size := 0
-	for _, s := range e.apart.take(&m.split, sample) {
-		e.parts = e.trial.EncodeAll(s, e.parts[:0])
-		size += len(e.parts)
-	}
-	return float64(size)/float64(len(sample)) < bits/8/float64(len(data))
 }

@@ -16,3 +16,17 @@ func mergePairedVector(*merger, []byte, []byte, []byte) int { return 0 }
 func unpackVector(dst, src []byte, k int) int { return 0 }
 
 func vectorParams(*split) [4]uint64 { return [4]uint64{} }
+
+func ransEncodeVector(*ransEncoder, []byte, uint) int { return 0 }
+
+func ransEncodeClassesVector(e *ransEncoder, src, classes []byte, tables [][256]uint64, lanesLog2 uint) int {
+	return 0
+}
+
+func takeUnitsVector(p *pairing, symbols, low, high, units []byte) int { return 0 }
+
+func packVector(dst, src []byte, k int) int { return 0 }
+
+func gatherPlaneVector(dst, src []byte) int { return 0 }
+
+func gatherUnitsVector(dst, src []byte) int { return 0 }

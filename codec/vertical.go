@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Vertical packing of symbols of k bits, 1 <= k <= 7 (docs/format.md, "Bits").
 //
@@ -42,14 +45,15 @@ func spread8(b uint64) uint64 { return b * 0x0101010101010101 }
 // appends to dst.
 func packVertical(dst, src []byte, k int) []byte {
 	in, out := groupVectors(k)
-	for len(src) >= in*vectorLen {
-		at := len(dst)
-		dst = append(dst, src[:out*vectorLen]...)
-		packGroup(dst[at:], src, k, in, out)
-		src = src[in*vectorLen:]
+	groups := len(src) / (in * vectorLen)
+	at := len(dst)
+	dst = slices.Grow(dst, packedLen(len(src), k))[:at+groups*out*vectorLen]
+	whole := src[:groups*in*vectorLen]
+	for done := packVector(dst[at:], whole, k); done < groups; done++ {
+		packGroup(dst[at+done*out*vectorLen:][:out*vectorLen], whole[done*in*vectorLen:][:in*vectorLen], k)
 	}
 	w := bitWriter{buf: dst}
-	for _, s := range src {
+	for _, s := range src[len(whole):] {
 		w.write(uint32(s), uint(k))
 	}
 	return w.close()
@@ -57,19 +61,26 @@ func packVertical(dst, src []byte, k int) []byte {
 
 // packGroup puts the symbols of the vectors from out on into the high bits of
 // the first out vectors, a bit field at a time.
-func packGroup(dst, src []byte, k, in, out int) {
+func packGroup(dst, src []byte, k int) {
+	in, out := groupVectors(k)
+	copy(dst, src[:out*vectorLen])
 	spare := 8 - k
+	for bit := 0; bit < (in-out)*k; {
+		from, low := bit/k, bit%k
+		to, high := bit/spare, bit%spare
+		width := min(k-low, spare-high)
+		addField((*[vectorLen]byte)(dst[to*vectorLen:]), (*[vectorLen]byte)(src[(out+from)*vectorLen:]),
+			spread8(1<<width-1), uint(low), uint(k+high))
+		bit += width
+	}
+}
+
+// addField puts the bits of mask, taken from low on in every byte of src, into
+// those of dst from high on.
+func addField(dst, src *[vectorLen]byte, mask uint64, low, high uint) {
 	for h := 0; h < vectorLen; h += 8 {
-		for bit := 0; bit < (in-out)*k; {
-			from, low := bit/k, bit%k
-			to, high := bit/spare, bit%spare
-			width := min(k-low, spare-high)
-			v := binary.LittleEndian.Uint64(src[(out+from)*vectorLen+h:])
-			v = v >> low & spread8(1<<width-1) << (k + high)
-			p := dst[to*vectorLen+h:]
-			binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)|v)
-			bit += width
-		}
+		v := binary.LittleEndian.Uint64(src[h:]) >> (low & 7) & mask << (high & 7)
+		binary.LittleEndian.PutUint64(dst[h:], binary.LittleEndian.Uint64(dst[h:])|v)
 	}
 }
 

@@ -16,9 +16,17 @@ func main() {
 		ransAVX2(classes)
 		ransAVX512(classes)
 	}
+	encodeRANS()
 	mergeAVX2()
+	takeAVX2("takePairedAVX2", "takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.", false, true)
+	takeAVX2("takePairedWideAVX2", "takePairedWideAVX2 is takePairedAVX2 for more than 8 raw bits.", true, true)
+	takeAVX2("takeNaturalAVX2", "takeNaturalAVX2 is takePairedAVX2 in natural order.", false, false)
+	takeAVX2("takeNaturalWideAVX2", "takeNaturalWideAVX2 is takePairedWideAVX2 in natural order.", true, false)
+	gatherPlaneAVX2()
+	gatherUnitsAVX2()
 	for k := 1; k <= 7; k++ {
 		unpackAVX2(k)
+		packAVX2(k)
 	}
 	Generate()
 }

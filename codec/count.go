@@ -1,0 +1,146 @@
+package codec
+
+import "encoding/binary"
+
+// counter makes histograms. It holds tables of all units, clear between
+// calls: two, as counting a value again at once waits for the first time.
+type counter struct{ tables [2][1 << 16]uint32 }
+
+// longRun is how many elements are counted in words, and the range of their
+// magnitudes then looked for in the tables: that takes as long whatever the
+// number of elements.
+const longRun = 1 << 14
+
+// count makes the histogram of the units of width-byte elements in data.
+func (c *counter) count(data []byte, width int) *histogram {
+	h := &histogram{n: len(data) / width}
+	top := 8*min(width, 2) - 1
+	switch {
+	case h.n < longRun || width == 1 || width == 8:
+		c.countRange(h, data, width, top)
+		h.take(c.tables[:1], top)
+	case width == 2:
+		c.countUnits(data)
+		c.findRange(h)
+		h.take(c.tables[:], top)
+	default:
+		c.countUpper(data)
+		c.findRange(h)
+		h.take(c.tables[:], top)
+	}
+	return h
+}
+
+// countRange counts a unit at a time, and finds the range of magnitudes.
+func (c *counter) countRange(h *histogram, data []byte, width, top int) {
+	mask := uint32(1)<<top - 1
+	lo, hi := mask, uint32(0)
+	for ; len(data) >= width; data = data[width:] {
+		var unit uint32
+		if width == 1 {
+			unit = uint32(data[0])
+		} else {
+			unit = uint32(binary.LittleEndian.Uint16(data[width-2 : width]))
+		}
+		c.tables[0][uint16(unit)]++
+		magnitude := unit & mask
+		hi = max(hi, magnitude)
+		lo = min(lo, (magnitude-1)&mask) // zero wraps to the top
+	}
+	h.lo, h.hi = int(lo)+1, int(hi)+1
+}
+
+// countUnits counts 16-bit units, eight at a time.
+func (c *counter) countUnits(data []byte) {
+	a, b := &c.tables[0], &c.tables[1]
+	for ; len(data) >= 16; data = data[16:] {
+		v, w := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
+		a[uint16(v)]++
+		b[uint16(v>>16)]++
+		a[uint16(v>>32)]++
+		b[v>>48]++
+		a[uint16(w)]++
+		b[uint16(w>>16)]++
+		a[uint16(w>>32)]++
+		b[w>>48]++
+	}
+	for ; len(data) >= 2; data = data[2:] {
+		a[binary.LittleEndian.Uint16(data)]++
+	}
+}
+
+// countUpper counts the units of elements of four bytes.
+func (c *counter) countUpper(data []byte) {
+	a, b := &c.tables[0], &c.tables[1]
+	for ; len(data) >= 16; data = data[16:] {
+		v, w := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
+		a[uint16(v>>16)]++
+		b[v>>48]++
+		a[uint16(w>>16)]++
+		b[w>>48]++
+	}
+	for ; len(data) >= 4; data = data[4:] {
+		a[binary.LittleEndian.Uint16(data[2:])]++
+	}
+}
+
+// findRange looks for the least and the largest magnitude above zero that were
+// counted, in both tables.
+func (c *counter) findRange(h *histogram) {
+	const sign = 1 << 15
+	a, b := &c.tables[0], &c.tables[1]
+	lo, hi := 1, sign
+	for lo < hi && a[lo]|b[lo]|a[lo|sign]|b[lo|sign] == 0 {
+		lo++
+	}
+	for hi > lo && a[hi-1]|b[hi-1]|a[hi-1|sign]|b[hi-1|sign] == 0 {
+		hi--
+	}
+	h.lo, h.hi = lo, hi
+}
+
+// take moves the counts out of the tables.
+func (h *histogram) take(tables [][1 << 16]uint32, top int) {
+	sign := 1 << top
+	if h.hi <= h.lo {
+		h.lo, h.hi = 1, 1
+	} else {
+		h.counts = make([]uint32, 2*(h.hi-h.lo))
+	}
+	for t := range tables {
+		table := &tables[t]
+		for s := range h.zero {
+			h.zero[s] += table[s*sign]
+			table[s*sign] = 0
+		}
+		plus, minus := table[h.lo:h.hi], table[sign+h.lo:sign+h.hi]
+		for i, counts := 0, h.counts; i < len(plus); i, counts = i+1, counts[2:] {
+			counts[0] += plus[i]
+			counts[1] += minus[i]
+		}
+		clear(plus)
+		clear(minus)
+	}
+}
+
+// countBytes adds to counts how often each byte occurs.
+func countBytes(counts *[256]uint32, b []byte) {
+	var t [4][256]uint32
+	for ; len(b) >= 8; b = b[8:] {
+		v := binary.LittleEndian.Uint64(b)
+		t[0][byte(v)]++
+		t[1][byte(v>>8)]++
+		t[2][byte(v>>16)]++
+		t[3][byte(v>>24)]++
+		t[0][byte(v>>32)]++
+		t[1][byte(v>>40)]++
+		t[2][byte(v>>48)]++
+		t[3][v>>56]++
+	}
+	for _, v := range b {
+		t[0][v]++
+	}
+	for i := range counts {
+		counts[i] += t[0][i] + t[1][i] + t[2][i] + t[3][i]
+	}
+}

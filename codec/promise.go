@@ -1,0 +1,91 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// sampleLen is how much of a run is tried before zstd codes all of it.
+const sampleLen = 32 << 10
+
+// zstdPromises tells by a sample whether zstd on a run's planes may beat what
+// the other model takes.
+func (e *Encoder) zstdPromises(m *model, data []byte, bits float64) bool {
+	width := m.split.width
+	sample := data
+	if len(data) > sampleLen {
+		at := (len(data) - sampleLen) / 2 / width * width
+		sample = data[at : at+sampleLen]
+	}
+	streams := e.apart.take(&m.split, sample)
+	perByte := bits / 8 / float64(len(data))
+	if entropyOf(streams) >= perByte*float64(len(sample)) && !e.repeats.any(streams) {
+		return false
+	}
+	if e.trial == nil {
+		e.trial = newZstdEncoder(zstd.SpeedDefault)
+	}
+	size := 0
+	for _, s := range streams {
+		e.parts = e.trial.EncodeAll(s, e.parts[:0])
+		size += len(e.parts)
+	}
+	return float64(size)/float64(len(sample)) < perByte
+}
+
+// entropyOf is the bytes that the streams take by their entropies: zstd makes
+// them no smaller unless they repeat themselves.
+func entropyOf(streams [][]byte) (size float64) {
+	for _, s := range streams {
+		var counts [256]uint32
+		countBytes(&counts, s)
+		bits := float64(len(s)) * math.Log2(float64(len(s)))
+		for _, c := range counts {
+			bits -= countLog2(c)
+		}
+		size += bits / 8
+	}
+	return size
+}
+
+// repeats finds bytes that occur again, cheaply.
+type repeats struct {
+	last [1 << repeatBits]uint32 // where a hash was last seen, below other bits of the hash
+}
+
+const (
+	repeatBits = 12
+	repeatLen  = 16   // bytes: fewer repeat by chance in a plane of exponents
+	repeatOnce = 1024 // in how many places one repeat is too many for chance
+)
+
+// any tells whether a stream repeats itself in one of repeatOnce places or
+// more.
+func (r *repeats) any(streams [][]byte) bool {
+	for _, s := range streams {
+		if r.count(s)*repeatOnce > len(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// count gives the places at which the next repeatLen bytes are those of the
+// last place with their hash.
+func (r *repeats) count(b []byte) (found int) {
+	clear(r.last[:])
+	for i := 0; len(b)-i >= repeatLen; i++ {
+		next := (*[repeatLen]byte)(b[i:])
+		v, w := binary.LittleEndian.Uint64(next[:]), binary.LittleEndian.Uint64(next[8:])
+		hash := (v*0x9e3779b97f4a7c15 ^ w) * 0xc2b2ae3d27d4eb4f
+		last := &r.last[hash>>(64-repeatBits)]
+		tag := uint32(hash) &^ (sampleLen - 1)
+		if at := int(*last & (sampleLen - 1)); *last&^(sampleLen-1) == tag && at < i && *next == [repeatLen]byte(b[at:]) {
+			found++
+		}
+		*last = tag | uint32(i)
+	}
+	return found
+}
