@@ -95,7 +95,9 @@ func codeByContext(t *testing.T, c context, s split, data []byte) {
 	// The frequencies of one block serve two, if every symbol has one.
 	m.streams[0].freqs = nil
 	for range c.classes {
-		f, _, _ := chooseFrequencies(countBytes(ramp256()))
+		var counts [256]uint32
+		countBytes(&counts, ramp256())
+		f, _, _ := chooseFrequencies(counts[:])
 		m.streams[0].freqs = append(m.streams[0].freqs, f)
 	}
 	e.apart.setRank(&m.split)
