@@ -104,3 +104,51 @@ func BenchmarkBlockLen(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHuffman codes and decodes the symbols alone of a block of Gaussian
+// bf16 weights: exponent and upper mantissa bit.
+func BenchmarkHuffman(b *testing.B) {
+	src := make([]byte, DefaultBlockLen/2)
+	weights := gaussianBF16(DefaultBlockLen)
+	for i := range src {
+		src[i] = byte(binary.LittleEndian.Uint16(weights[2*i:])&0x7fff>>6 - 200)
+	}
+	for _, limit := range []int{11, 12} {
+		c := fitCodeLengths(countBytes(src), limit)
+		var e huffmanEncoder
+		e.init(c)
+		coded := e.encode(nil, src, maxHuffmanStreamsLog2)
+		b.Run(fmt.Sprintf("%d/encode", limit), func(b *testing.B) {
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				coded = e.encode(coded[:0], src, maxHuffmanStreamsLog2)
+			}
+		})
+		b.Run(fmt.Sprintf("%d/table", limit), func(b *testing.B) {
+			for b.Loop() {
+				newHuffmanTable(c)
+			}
+		})
+		b.Run(fmt.Sprintf("%d/lengths", limit), func(b *testing.B) {
+			counts := countBytes(src)
+			for b.Loop() {
+				fitCodeLengths(counts, limit)
+			}
+		})
+		t := newHuffmanTable(c)
+		var d huffmanDecoder
+		for _, backend := range Backends() {
+			if err := SetBackend(backend); err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("%d/decode/%s", limit, backend), func(b *testing.B) {
+				b.SetBytes(int64(len(src)))
+				for b.Loop() {
+					if err := d.init(t, maxHuffmanStreamsLog2, len(src), coded); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -82,3 +82,7 @@ func unpackVector(dst, src []byte, k int) int {
 	unpackers[k](&dst[0], &src[0], groups)
 	return groups
 }
+
+func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, steps int) bool {
+	return false
+}

@@ -14,3 +14,5 @@ func mergePairedVector(*merger, []byte, []byte, []byte) int { return 0 }
 func unpackVector(dst, src []byte, k int) int { return 0 }
 
 func vectorParams(*split) [4]uint64 { return [4]uint64{} }
+
+func huffmanDecodeVector(*huffmanTable, *huffmanLanes, []byte, []byte, int) bool { return false }

@@ -1,0 +1,199 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// huffmanLanes is the state of streams that are decoded side by side. The
+// kernels take every field on; offsets are from the start of the block's coded
+// bytes and of the decoder's scratch.
+type huffmanLanes struct {
+	// window holds the 8 bytes at in, but for the bits decoded since: the next
+	// bit is the top one, and below the last one stands a bit that is set (in
+	// place of the last bit of the 8 bytes), so that the zeros below it count
+	// the bits decoded.
+	window [maxHuffmanStreams]uint64
+	in     [maxHuffmanStreams]int
+	out    [maxHuffmanStreams]int // the next symbol goes below
+}
+
+// A kernel's step, for each lane: as many look-ups as the window is good for,
+// then a window filled anew.
+const (
+	maxStepBytes = 7 // that in moves by at most
+	windowBytes  = 8 // that are read at in
+	storeBytes   = 8 // that are written below out by a look-up
+)
+
+// lookups is the number of look-ups in a step: 56 bits at least are in a
+// window.
+func (t *huffmanTable) lookups() int {
+	if t.bits == shortIndex {
+		return 5
+	}
+	return 4
+}
+
+// steps is a number of steps that leaves lane k with its window within size
+// coded bytes, and everything written at or above low.
+func (l *huffmanLanes) steps(k, size, low, lookups int) int {
+	in := (size - windowBytes - l.in[k]) / maxStepBytes
+	out := (l.out[k] - low - storeBytes) / (lookups * maxEntrySymbols)
+	return min(in, out)
+}
+
+// refill moves lane k's window on to what was not decoded. Beyond the end of
+// src it reads zeros.
+func (l *huffmanLanes) refill(k int, src []byte) {
+	n := bits.TrailingZeros64(l.window[k])
+	l.in[k] += n >> 3
+	l.window[k] = (loadWindow(src, l.in[k]) | 1) << (n & 7)
+}
+
+func loadWindow(src []byte, at int) uint64 {
+	if at+8 <= len(src) {
+		return binary.BigEndian.Uint64(src[at:])
+	}
+	var b [8]byte
+	if at < len(src) {
+		copy(b[:], src[at:])
+	}
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// huffmanDecoder decodes the block of one stream at once, and then gives it
+// out a sub-tile at a time.
+type huffmanDecoder struct {
+	deal    huffmanDeal
+	symbols []byte // scratch: the symbols of stream 0, then of stream 1, ...
+	from    [maxHuffmanStreams + 1]int
+	lanes   huffmanLanes
+
+	next, used int // sub-tile, and how much of it was given out
+}
+
+// init decodes n symbols coded as src.
+func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []byte) error {
+	d.deal = dealHuffman(n, streamsLog2)
+	d.next, d.used = 0, 0
+	parts, err := cutHuffman(src, d.deal.streams)
+	if err != nil {
+		return err
+	}
+	if cap(d.symbols) < n {
+		d.symbols = make([]byte, n)
+	}
+	d.symbols = d.symbols[:n]
+	var ends [maxHuffmanStreams]int
+	size := 0
+	for k := range d.deal.streams {
+		size += len(parts[k])
+	}
+	src = src[len(src)-size:]
+	at := 0
+	for k := range d.deal.streams {
+		d.lanes.in[k] = at
+		at += len(parts[k])
+		ends[k] = at
+		d.lanes.window[k] = loadWindow(src, d.lanes.in[k]) | 1
+		d.from[k+1] = d.from[k] + d.deal.symbolsOf(k)
+		d.lanes.out[k] = d.from[k+1]
+	}
+	d.decodeSteps(t, src)
+	for k := range d.deal.streams {
+		d.finish(t, k, src)
+		if err := d.check(k, src[:ends[k]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeSteps decodes as much as a kernel can.
+func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
+	l := &d.lanes
+	for {
+		steps := len(src)
+		for k := range d.deal.streams {
+			steps = min(steps, l.steps(k, len(src), d.from[k], t.lookups()))
+		}
+		if steps <= 0 {
+			return
+		}
+		// A lane without a stream repeats another's: the same bytes to the same place.
+		for k := d.deal.streams; k < maxHuffmanStreams; k++ {
+			from := k & (d.deal.streams - 1)
+			l.window[k], l.in[k], l.out[k] = l.window[from], l.in[from], l.out[from]
+		}
+		if !huffmanDecodeVector(t, l, d.symbols, src, steps) {
+			huffmanDecodeGo(t, l, d.symbols, src, steps, 0)
+			if d.deal.streams > huffmanGoLanes {
+				huffmanDecodeGo(t, l, d.symbols, src, steps, huffmanGoLanes)
+			}
+		}
+	}
+}
+
+// finish decodes what is left of stream k.
+func (d *huffmanDecoder) finish(t *huffmanTable, k int, src []byte) {
+	l := &d.lanes
+	low := d.from[k]
+	w, out := l.window[k], l.out[k]
+	shift := 64 - t.bits
+	for out > low {
+		l.window[k] = w
+		l.refill(k, src)
+		w = l.window[k]
+		for i := t.lookups(); i > 0 && out-low >= storeBytes; i-- {
+			e := t.entries[w>>shift]
+			w <<= e & 63
+			binary.LittleEndian.PutUint64(d.symbols[out-8:], e)
+			out -= int(e >> 8 & 255)
+		}
+		if out > low && out-low < storeBytes {
+			// A symbol at a time, as an entry may hold more than are left.
+			l.window[k] = w
+			l.refill(k, src)
+			w = l.window[k]
+			s := byte(t.entries[w>>shift] >> 56)
+			w <<= t.lengths[s]
+			out--
+			d.symbols[out] = s
+		}
+	}
+	l.window[k], l.out[k] = w, out
+	l.refill(k, src)
+}
+
+// check finds out whether stream k, after its last symbol, is at the end of
+// part, with zeros as padding.
+func (d *huffmanDecoder) check(k int, part []byte) error {
+	l := &d.lanes
+	in, used := l.in[k], bits.TrailingZeros64(l.window[k])
+	if used > 0 && in < len(part) && part[in]<<used == 0 {
+		in, used = in+1, 0
+	}
+	if in != len(part) || used != 0 {
+		return fmt.Errorf("%w: Huffman stream %d does not end with its last symbol", ErrCorrupt, k)
+	}
+	return nil
+}
+
+// avail is how many of the next symbols stand in one piece.
+func (d *huffmanDecoder) avail() int {
+	from, to := d.deal.subTile(d.next/d.deal.streams, d.next%d.deal.streams)
+	return to - from - d.used
+}
+
+// read gives the next n symbols, at most avail.
+func (d *huffmanDecoder) read(n int) []byte {
+	round, k := d.next/d.deal.streams, d.next%d.deal.streams
+	at := d.from[k] + round*huffmanSubTile + d.used
+	d.used += n
+	if d.avail() == 0 {
+		d.next, d.used = d.next+1, 0
+	}
+	return d.symbols[at : at+n]
+}

@@ -1,0 +1,56 @@
+package codec
+
+// An entry of a huffmanTable decodes as many symbols as its index holds whole
+// codes of, up to maxEntrySymbols: the first symbol in the top byte, the next
+// below it; in byte 1 their number and in byte 0 the bits that their codes
+// take. At least one symbol fits, as no code is longer than the index.
+const maxEntrySymbols = 6
+
+// huffmanTable is what a decoder looks up by the next bits of a stream.
+type huffmanTable struct {
+	bits    uint // of an index: 11 or 12
+	lengths codeLengths
+	entries []uint64
+}
+
+// Tables are indexed by shortIndex bits if no code is longer: they fill less
+// of the first-level cache.
+const shortIndex = 11
+
+func newHuffmanTable(c codeLengths) *huffmanTable {
+	t := &huffmanTable{bits: max(shortIndex, c.longest()), lengths: c}
+	t.entries = make([]uint64, 1<<t.bits)
+	f := tableFiller{entries: t.entries, symbols: c.byLength(), lengths: c}
+	f.fill(0, 0, 0, t.bits)
+	return t
+}
+
+// tableFiller fills a table with the strings of symbols in the order of their
+// codes, so that each is a run of entries.
+type tableFiller struct {
+	entries []uint64 // those not filled yet
+	symbols []byte   // in the order of their codes
+	lengths codeLengths
+}
+
+// fill fills the entries whose index begins with the codes of the n symbols in
+// entry, used bits, and has room bits more.
+func (f *tableFiller) fill(entry uint64, n, used, room uint) {
+	left := 1 << room
+	if n < maxEntrySymbols {
+		for _, s := range f.symbols {
+			length := uint(f.lengths[s])
+			if length > room {
+				break
+			}
+			f.fill(entry|uint64(s)<<(56-8*n), n+1, used+length, room-length)
+			left -= 1 << (room - length)
+		}
+	}
+	entry |= uint64(n)<<8 | uint64(used)
+	run := f.entries[:left]
+	f.entries = f.entries[left:]
+	for i := range run {
+		run[i] = entry
+	}
+}
