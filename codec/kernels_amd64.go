@@ -53,3 +53,13 @@ func unpack6AVX2(dst *byte, src *byte, groups int)
 //
 //go:noescape
 func unpack7AVX2(dst *byte, src *byte, groups int)
+
+// huffmanDecode11BMI2 takes eight lanes at least one step on, by a table of 2^11 entries.
+//
+//go:noescape
+func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanDecode12BMI2 takes eight lanes at least one step on, by a table of 2^12 entries.
+//
+//go:noescape
+func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)

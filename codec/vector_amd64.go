@@ -2,7 +2,11 @@
 
 package codec
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate go -C _asm run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec
 
@@ -83,6 +87,16 @@ func unpackVector(dst, src []byte, k int) int {
 	return groups
 }
 
+// huffmanDecodeVector takes all lanes a number of steps on, which
+// huffmanLanes.steps allows for each of them.
 func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, steps int) bool {
-	return false
+	if backend(current.Load()) == backendGo {
+		return false
+	}
+	decode := huffmanDecode11BMI2
+	if t.bits == maxCodeLen {
+		decode = huffmanDecode12BMI2
+	}
+	decode(&dst[0], &src[0], &t.entries[0], (*[24]uint64)(unsafe.Pointer(l)), steps)
+	return true
 }

@@ -18,6 +18,8 @@ func main() {
 	for k := 1; k <= 7; k++ {
 		unpackAVX2(k)
 	}
+	huffmanBMI2(11, 5)
+	huffmanBMI2(12, 4)
 	Generate()
 }
 
