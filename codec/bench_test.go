@@ -36,32 +36,39 @@ func BenchmarkMemcpy(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	data := gaussianBF16(4 << 20)
 	for _, backend := range Backends() {
-		if err := SetBackend(backend); err != nil {
-			b.Fatal(err)
-		}
-		b.Run(backend+"/scape", func(b *testing.B) {
-			m := Scape
-			enc, err := NewEncoder(m, 0).Encode(data, BF16, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			c, err := ParseChunk(enc.Header, len(data))
-			if err != nil {
-				b.Fatal(err)
-			}
-			dst, d := make([]byte, len(data)), NewDecoder()
-			b.SetBytes(int64(len(data)))
-			for b.Loop() {
-				for i := range c.NumBlocks() {
-					k := c.Block(i)
-					if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
-						b.Fatal(err)
-					}
+		for _, coder := range []string{"scape", "huffman"} {
+			b.Run(backend+"/"+coder, func(b *testing.B) {
+				if err := SetBackend(backend); err != nil {
+					b.Fatal(err)
 				}
-			}
-			reportRatio(b, data, enc)
-		})
+				benchmarkDecode(b, data, coder == "huffman")
+			})
+		}
 	}
+}
+
+func benchmarkDecode(b *testing.B, data []byte, fast bool) {
+	e := NewEncoder(Scape, 0)
+	e.fast = fast
+	enc, err := e.Encode(data, BF16, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := ParseChunk(enc.Header, len(data))
+	if err != nil {
+		b.Fatal(err)
+	}
+	dst, d := make([]byte, len(data)), NewDecoder()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		for i := range c.NumBlocks() {
+			k := c.Block(i)
+			if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	reportRatio(b, data, enc)
 }
 
 func BenchmarkEncode(b *testing.B) {

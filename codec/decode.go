@@ -17,7 +17,7 @@ const tile = 8 * maxGroup
 // at a time.
 type Decoder struct {
 	streams [2 + maxSplitWidth]streamDecoder
-	tiles   [2 + maxSplitWidth][tile]byte
+	tiles   [2 + maxSplitWidth][]byte
 	units   [2 * tile]byte
 	zstd    *zstd.Decoder
 }
@@ -59,14 +59,13 @@ func (d *Decoder) decode(m *model, dst, src []byte) error {
 		return err
 	}
 	width := m.split.width
-	for at := 0; at < n; at += tile {
-		size := min(tile, n-at)
-		for k := range m.streams {
-			if err := d.streams[k].read(d.tiles[k][:size]); err != nil {
-				return err
-			}
+	for at := 0; at < n; {
+		size, err := d.readTiles(m, min(tile, n-at))
+		if err != nil {
+			return err
 		}
 		d.join(m, dst[at*width:(at+size)*width], size)
+		at += size
 	}
 	for k := range m.streams {
 		if err := d.streams[k].close(); err != nil {
@@ -74,6 +73,21 @@ func (d *Decoder) decode(m *model, dst, src []byte) error {
 		}
 	}
 	return nil
+}
+
+// readTiles reads the next symbols of all streams: n, or fewer as they stand
+// in one piece.
+func (d *Decoder) readTiles(m *model, n int) (int, error) {
+	for k := range m.streams {
+		n = d.streams[k].avail(n)
+	}
+	for k := range m.streams {
+		var err error
+		if d.tiles[k], err = d.streams[k].read(n); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // start cuts src into the streams' parts (docs/format.md, "Block"): a varint

@@ -17,6 +17,7 @@ const DefaultBlockLen = 256 << 10
 type Encoder struct {
 	method   Method
 	blockLen int
+	fast     bool // Huffman codes instead of rANS
 
 	// The chunk being coded.
 	models  []*model
@@ -25,12 +26,13 @@ type Encoder struct {
 	header  []byte
 	stored  int // the model that stores bytes as they are, or -1
 
-	apart apart
-	count counter
-	rans  ransEncoder
-	zstd  *zstd.Encoder
-	trial *zstd.Encoder
-	parts []byte
+	apart   apart
+	count   counter
+	rans    ransEncoder
+	huffman huffmanEncoder
+	zstd    *zstd.Encoder
+	trial   *zstd.Encoder
+	parts   []byte
 }
 
 // NewEncoder gives an Encoder for m; blockLen 0 means DefaultBlockLen.
@@ -148,12 +150,12 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 	s.alpha = a
 	m := newModel(s)
 	perBlock := min(len(data), e.blockLen) / 2
-	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock)
+	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock, e.fast)
 	var mantissas [1 << bf16Mantissa]uint32
 	for i := 0; i < len(data); i += 2 {
 		mantissas[data[i]&(1<<bf16Mantissa-1)]++
 	}
-	chooseSymbolCoder(&m.streams[1], mantissas[:], perBlock)
+	chooseSymbolCoder(&m.streams[1], mantissas[:], perBlock, e.fast)
 	e.encodeRun(m, data, e.blockLen)
 }
 
@@ -257,6 +259,9 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte) []byte {
 	case coderRANS:
 		e.rans.init(s.freq)
 		return e.rans.encode(dst, symbols, s.lanesLog2)
+	case coderHuffman:
+		e.huffman.init(s.lengths)
+		return e.huffman.encode(dst, symbols, s.streamsLog2)
 	case coderZstd:
 		return e.zstdEncoder().EncodeAll(symbols, dst)
 	}

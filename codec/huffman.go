@@ -80,14 +80,13 @@ func (c codeLengths) byLength() []byte {
 	return order
 }
 
-// bitsFor is the number of bits that symbols so counted take.
-func (c codeLengths) bitsFor(counts []uint32) (n uint64) {
+// cost is the number of bits that symbols so counted take.
+func (c codeLengths) cost(counts []uint32) float64 {
+	bits := 0.0
 	for i, v := range counts {
-		if v > 0 {
-			n += uint64(v) * uint64(c[i])
-		}
+		bits += float64(v) * float64(c[i])
 	}
-	return n
+	return bits
 }
 
 // huffmanSubTile is how many neighbouring symbols go to one stream: a tile,

@@ -51,8 +51,11 @@ func (m *model) memSize() int {
 		size += 2048
 	}
 	for i := range m.streams {
-		if m.streams[i].coder == coderRANS {
+		switch s := &m.streams[i]; s.coder {
+		case coderRANS:
 			size += 4*ransTotal + 1024
+		case coderHuffman:
+			size += 8<<max(shortIndex, s.lengths.longest()) + 512
 		}
 	}
 	return size

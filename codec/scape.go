@@ -42,11 +42,11 @@ func (e *Encoder) runs(data []byte, elem Elem, cuts []int) []run {
 			continue
 		}
 		next := run{from: start, to: end, hist: e.count.count(data[start:end], int(elem.Width))}
-		next.measure(elem)
+		next.measure(elem, e.fast)
 		start = end
 		if last := len(runs) - 1; last >= 0 {
 			both := run{from: runs[last].from, to: end, hist: runs[last].hist.join(next.hist)}
-			both.measure(elem)
+			both.measure(elem, e.fast)
 			if both.cost <= runs[last].cost+next.cost || len(runs) == maxRuns {
 				runs[last] = both
 				continue
@@ -57,9 +57,9 @@ func (e *Encoder) runs(data []byte, elem Elem, cuts []int) []run {
 	return runs
 }
 
-func (r *run) measure(elem Elem) {
+func (r *run) measure(elem Elem, fast bool) {
 	var ok bool
-	if r.top, ok = chooseTop(r.hist, elem); !ok {
+	if r.top, ok = chooseTop(r.hist, elem, fast); !ok {
 		r.top.cost = float64(8 * (r.to - r.from))
 	}
 	r.cost = r.top.cost + runOverhead
@@ -73,7 +73,7 @@ func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
 	}
 	m := newModel(r.top.split)
 	perBlock := min(len(data), e.blockLen) / int(elem.Width)
-	bits := chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock)
+	bits := chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.fast)
 	bits += e.chooseRest(m, data, perBlock)
 	if e.zstdPromises(planes, data, bits) {
 		e.encodeSmaller(data, m, planes)
@@ -98,7 +98,7 @@ func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 		if streams == nil {
 			streams = e.apart.take(&m.split, data)
 		}
-		bits += chooseSymbolCoder(s, countBytes(streams[k]), perBlock)
+		bits += chooseSymbolCoder(s, countBytes(streams[k]), perBlock, e.fast)
 	}
 	return bits
 }
@@ -121,7 +121,7 @@ func (e *Encoder) planeModel(data []byte, elem Elem) *model {
 	m := newModel(planesOf(elem))
 	streams := e.apart.take(&m.split, data)
 	for k := range m.streams {
-		chooseSymbolCoder(&m.streams[k], countBytes(streams[k]), min(len(data), e.blockLen)/int(elem.Width))
+		chooseSymbolCoder(&m.streams[k], countBytes(streams[k]), min(len(data), e.blockLen)/int(elem.Width), e.fast)
 	}
 	return m
 }

@@ -16,6 +16,7 @@ const (
 	coderBits     coder = 2 // packed vertically
 	coderRANS     coder = 3
 	coderZstd     coder = 4 // one zstd frame of one byte a symbol
+	coderHuffman  coder = 5
 )
 
 // stream describes one stream of a model: what its symbols are, and how they
@@ -24,12 +25,15 @@ type stream struct {
 	bits  int // width of a symbol, 1 to 8
 	coder coder
 
-	constant  byte        // coderConstant
-	lanesLog2 uint        // coderRANS
-	freq      frequencies // coderRANS
-	table     []byte      // coderRANS: freq as it stands in the header
+	constant    byte        // coderConstant
+	lanesLog2   uint        // coderRANS
+	freq        frequencies // coderRANS
+	streamsLog2 uint        // coderHuffman
+	lengths     codeLengths // coderHuffman
+	table       []byte      // coderRANS, coderHuffman: freq or lengths as in the header
 
-	lookup lazy[ransTable]
+	lookup        lazy[ransTable]
+	huffmanLookup lazy[huffmanTable]
 }
 
 // fixedLen is the coded length of n symbols, if it follows from n.
@@ -52,6 +56,8 @@ func (s *stream) marshal(dst []byte) []byte {
 		dst = append(dst, s.constant)
 	case coderRANS:
 		dst = append(append(dst, byte(s.lanesLog2)), s.table...)
+	case coderHuffman:
+		dst = append(append(dst, byte(s.streamsLog2)), s.table...)
 	}
 	return dst
 }
@@ -70,7 +76,7 @@ func (s *stream) parse(b []byte) (rest []byte, err error) {
 			return nil, fmt.Errorf("%w: bits of a whole byte", ErrCorrupt)
 		}
 		return b, nil
-	case coderConstant, coderRANS:
+	case coderConstant, coderRANS, coderHuffman:
 		if len(b) == 0 {
 			return nil, errShortHeader
 		}
@@ -78,34 +84,58 @@ func (s *stream) parse(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("%w: coder number %d", ErrUnsupported, s.coder)
 	}
 	param, b := b[0], b[1:]
-	if s.coder == coderConstant {
-		s.constant = param
-		if param>>s.bits != 0 {
-			return nil, fmt.Errorf("%w: constant of more than %d bits", ErrCorrupt, s.bits)
-		}
-		return b, nil
+	switch s.coder {
+	case coderRANS:
+		return s.parseRANS(uint(param), b)
+	case coderHuffman:
+		return s.parseHuffman(uint(param), b)
 	}
-	s.lanesLog2 = uint(param)
-	if s.lanesLog2 < minLanesLog2 || s.lanesLog2 > maxLanesLog2 {
-		return nil, fmt.Errorf("%w: 2^%d lanes", ErrCorrupt, param)
+	s.constant = param
+	if param>>s.bits != 0 {
+		return nil, fmt.Errorf("%w: constant of more than %d bits", ErrCorrupt, s.bits)
 	}
-	s.freq, rest, err = readFrequencies(b)
-	if err != nil {
+	return b, nil
+}
+
+func (s *stream) parseRANS(lanesLog2 uint, b []byte) (rest []byte, err error) {
+	if lanesLog2 < minLanesLog2 || lanesLog2 > maxLanesLog2 {
+		return nil, fmt.Errorf("%w: 2^%d lanes", ErrCorrupt, lanesLog2)
+	}
+	s.lanesLog2 = lanesLog2
+	if s.freq, rest, err = readFrequencies(b); err != nil {
 		return nil, err
 	}
-	if len(s.freq) > 1<<s.bits {
-		return nil, fmt.Errorf("%w: %d symbols of %d bits", ErrCorrupt, len(s.freq), s.bits)
+	s.table = b[:len(b)-len(rest)]
+	return rest, s.checkSymbols(len(s.freq))
+}
+
+func (s *stream) parseHuffman(streamsLog2 uint, b []byte) (rest []byte, err error) {
+	if streamsLog2 > maxHuffmanStreamsLog2 {
+		return nil, fmt.Errorf("%w: 2^%d Huffman streams", ErrCorrupt, streamsLog2)
+	}
+	s.streamsLog2 = streamsLog2
+	if s.lengths, rest, err = readCodeLengths(b); err != nil {
+		return nil, err
 	}
 	s.table = b[:len(b)-len(rest)]
-	return rest, nil
+	return rest, s.checkSymbols(len(s.lengths))
+}
+
+func (s *stream) checkSymbols(n int) error {
+	if n > 1<<s.bits {
+		return fmt.Errorf("%w: %d symbols of %d bits", ErrCorrupt, n, s.bits)
+	}
+	return nil
 }
 
 // streamDecoder gives the symbols of one coded stream in turn.
 type streamDecoder struct {
-	stream *stream
-	src    []byte // what is left, but for coderRANS
-	rans   ransDecoder
-	zstd   []byte // scratch for coderZstd
+	stream  *stream
+	src     []byte // what is left, but for coderRANS and coderHuffman
+	rans    ransDecoder
+	huffman huffmanDecoder
+	zstd    []byte     // scratch for coderZstd
+	tile    [tile]byte // scratch: the symbols read last
 }
 
 // init starts on n symbols coded as src.
@@ -115,8 +145,15 @@ func (d *streamDecoder) init(s *stream, n int, src []byte, z *zstd.Decoder) (err
 	}
 	d.stream, d.src = s, src
 	switch s.coder {
+	case coderConstant:
+		for i := range d.tile[:min(n, tile)] {
+			d.tile[i] = s.constant
+		}
 	case coderRANS:
 		return d.rans.init(s.lookup.get(func() *ransTable { return newRANSTable(s.freq) }), s.lanesLog2, src)
+	case coderHuffman:
+		table := s.huffmanLookup.get(func() *huffmanTable { return newHuffmanTable(s.lengths) })
+		return d.huffman.init(table, s.streamsLog2, n, src)
 	case coderZstd:
 		if cap(d.zstd) < n {
 			d.zstd = make([]byte, n)
@@ -128,24 +165,33 @@ func (d *streamDecoder) init(s *stream, n int, src []byte, z *zstd.Decoder) (err
 	return nil
 }
 
-// read gives the next len(dst) symbols: a multiple of maxGroup, but for the
-// last call.
-func (d *streamDecoder) read(dst []byte) error {
+// avail is how many of the next n symbols, at most a tile, read can give in
+// one piece: n, or a multiple of maxGroup.
+func (d *streamDecoder) avail(n int) int {
+	if d.stream.coder == coderHuffman {
+		return min(n, d.huffman.avail())
+	}
+	return n
+}
+
+// read gives the next n symbols, as many as avail allows: a multiple of
+// maxGroup, but for the last call. They are valid until the next.
+func (d *streamDecoder) read(n int) ([]byte, error) {
+	dst := d.tile[:n]
 	switch d.stream.coder {
 	case coderConstant:
-		for i := range dst {
-			dst[i] = d.stream.constant
-		}
+		return dst, nil
 	case coderBits:
 		unpackVertical(dst, d.src, d.stream.bits)
-		d.src = d.src[packedLen(len(dst), d.stream.bits):]
+		d.src = d.src[packedLen(n, d.stream.bits):]
+		return dst, nil
 	case coderRANS:
-		return d.rans.read(dst)
-	default:
-		copy(dst, d.src)
-		d.src = d.src[len(dst):]
+		return dst, d.rans.read(dst)
+	case coderHuffman:
+		return d.huffman.read(n), nil
 	}
-	return nil
+	dst, d.src = d.src[:n], d.src[n:]
+	return dst, nil
 }
 
 // close checks that the stream ended with the last symbol read.
