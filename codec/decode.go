@@ -81,7 +81,11 @@ func (d *Decoder) readTiles(m *model, n int) (int, error) {
 	for k := range m.streams {
 		n = d.streams[k].avail(n)
 	}
+	packed := m.packedRaw()
 	for k := range m.streams {
+		if packed && k == 1 {
+			continue // until it is merged
+		}
 		var err error
 		if d.tiles[k], err = d.streams[k].read(n); err != nil {
 			return 0, err
@@ -147,6 +151,14 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 	g := m.merger()
 	next := 1
 	var mid, low []byte
+	symbols := d.tiles[0][:size]
+	if m.packedRaw() {
+		done := d.mergePacked(g, dst, symbols)
+		if done == size {
+			return
+		}
+		dst, symbols, size = dst[2*done:], symbols[done:], size-done
+	}
 	if m.split.raw%8 != 0 {
 		mid = d.tiles[next][:size]
 		next++
@@ -155,7 +167,6 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 		low = d.tiles[next][:size]
 		next++
 	}
-	symbols := d.tiles[0][:size]
 	switch m.split.width {
 	case 1:
 		g.merge8(dst, symbols, mid)
@@ -165,6 +176,18 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 		g.merge16(d.units[:2*size], symbols, mid, low)
 		d.joinWide(dst, next, size, m.split.width)
 	}
+}
+
+// mergePacked merges as many units as it can with their raw bits, stream 1, as
+// they are packed, and reads the others' into their tile. It gives the number
+// of units merged.
+func (d *Decoder) mergePacked(g *merger, dst, symbols []byte) int {
+	raw := &d.streams[1]
+	done := mergePackedVector(g, dst, symbols, raw.src)
+	raw.src = raw.src[packedLen(done, raw.stream.bits):]
+	d.tiles[1] = raw.tile[:len(symbols)-done]
+	raw.unpack(d.tiles[1])
+	return done
 }
 
 // joinWide puts the units, and the planes from stream next on, together to

@@ -111,7 +111,9 @@ func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []by
 	return nil
 }
 
-// decodeSteps decodes as much as a kernel can.
+// decodeSteps decodes as long as every stream is good for another step. They
+// end at about the same time: taking the last of them on alone, beside copies,
+// gains nothing over finish.
 func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
 	l := &d.lanes
 	for {
@@ -122,15 +124,15 @@ func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
 		if steps <= 0 {
 			return
 		}
-		// A lane without a stream repeats another's: the same bytes to the same place.
+		// A lane without a stream repeats another's: it writes the same bytes
+		// to the same place.
 		for k := d.deal.streams; k < maxHuffmanStreams; k++ {
 			from := k & (d.deal.streams - 1)
 			l.window[k], l.in[k], l.out[k] = l.window[from], l.in[from], l.out[from]
 		}
 		if !huffmanDecodeVector(t, l, d.symbols, src, steps) {
-			huffmanDecodeGo(t, l, d.symbols, src, steps, 0)
-			if d.deal.streams > huffmanGoLanes {
-				huffmanDecodeGo(t, l, d.symbols, src, steps, huffmanGoLanes)
+			for first := 0; first < d.deal.streams; first += huffmanGoLanes {
+				huffmanDecodeGo(t, l, d.symbols, src, steps, first)
 			}
 		}
 	}
@@ -139,31 +141,30 @@ func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
 // finish decodes what is left of stream k.
 func (d *huffmanDecoder) finish(t *huffmanTable, k int, src []byte) {
 	l := &d.lanes
-	low := d.from[k]
-	w, out := l.window[k], l.out[k]
+	dst := d.symbols[d.from[k]:l.out[k]]
 	shift := 64 - t.bits
-	for out > low {
-		l.window[k] = w
+	for len(dst) > 0 {
 		l.refill(k, src)
-		w = l.window[k]
-		for i := t.lookups(); i > 0 && out-low >= storeBytes; i-- {
+		w := l.window[k]
+		for i := t.lookups(); i > 0 && len(dst) > 0; i-- {
 			e := t.entries[w>>shift]
+			n := int(e >> 8 & 255)
+			if n > len(dst) {
+				// The bits are not all this stream's.
+				e, n = e&^255|uint64(t.bitsOf(e, len(dst))), len(dst)
+			}
 			w <<= e & 63
-			binary.LittleEndian.PutUint64(d.symbols[out-8:], e)
-			out -= int(e >> 8 & 255)
+			if len(dst) >= storeBytes {
+				binary.LittleEndian.PutUint64(dst[len(dst)-8:], e)
+			} else {
+				for j := range n {
+					dst[len(dst)-1-j] = byte(e >> (56 - 8*j))
+				}
+			}
+			dst = dst[:len(dst)-n]
 		}
-		if out > low && out-low < storeBytes {
-			// A symbol at a time, as an entry may hold more than are left.
-			l.window[k] = w
-			l.refill(k, src)
-			w = l.window[k]
-			s := byte(t.entries[w>>shift] >> 56)
-			w <<= t.lengths[s]
-			out--
-			d.symbols[out] = s
-		}
+		l.window[k] = w
 	}
-	l.window[k], l.out[k] = w, out
 	l.refill(k, src)
 }
 

@@ -25,6 +25,16 @@ func newHuffmanTable(c codeLengths) *huffmanTable {
 	return t
 }
 
+// bitsOf is the number of bits that the codes of the first n symbols of an
+// entry take.
+func (t *huffmanTable) bitsOf(entry uint64, n int) (bits byte) {
+	for ; n > 0; n-- {
+		bits += t.lengths[entry>>56]
+		entry <<= 8
+	}
+	return bits
+}
+
 // tableFiller fills a table with the strings of symbols in the order of their
 // codes, so that each is a run of entries.
 type tableFiller struct {

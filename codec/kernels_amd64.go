@@ -19,6 +19,16 @@ func ransDecodeAVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uin
 //go:noescape
 func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
 
+// mergePacked6AVX2 merges groups of 256 units, of which 6 bits each are packed.
+//
+//go:noescape
+func mergePacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// mergePacked7AVX2 merges groups of 512 units, of which 7 bits each are packed.
+//
+//go:noescape
+func mergePacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
 // unpack1AVX2 unpacks groups of 512 symbols of 1 bits.
 //
 //go:noescape

@@ -182,8 +182,7 @@ func (d *streamDecoder) read(n int) ([]byte, error) {
 	case coderConstant:
 		return dst, nil
 	case coderBits:
-		unpackVertical(dst, d.src, d.stream.bits)
-		d.src = d.src[packedLen(n, d.stream.bits):]
+		d.unpack(dst)
 		return dst, nil
 	case coderRANS:
 		return dst, d.rans.read(dst)
@@ -192,6 +191,12 @@ func (d *streamDecoder) read(n int) ([]byte, error) {
 	}
 	dst, d.src = d.src[:n], d.src[n:]
 	return dst, nil
+}
+
+// unpack is read for coderBits.
+func (d *streamDecoder) unpack(dst []byte) {
+	unpackVertical(dst, d.src, d.stream.bits)
+	d.src = d.src[packedLen(len(dst), d.stream.bits):]
 }
 
 // close checks that the stream ended with the last symbol read.

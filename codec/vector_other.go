@@ -11,6 +11,8 @@ func ransDecodeVector(*ransDecoder, []byte) int { return 0 }
 
 func mergePairedVector(*merger, []byte, []byte, []byte) int { return 0 }
 
+func mergePackedVector(*merger, []byte, []byte, []byte) int { return 0 }
+
 func unpackVector(dst, src []byte, k int) int { return 0 }
 
 func vectorParams(*split) [4]uint64 { return [4]uint64{} }

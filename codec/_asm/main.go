@@ -15,6 +15,8 @@ func main() {
 	ransAVX2()
 	ransAVX512()
 	mergeAVX2()
+	mergePackedAVX2(6)
+	mergePackedAVX2(7)
 	for k := 1; k <= 7; k++ {
 		unpackAVX2(k)
 	}
