@@ -11,9 +11,8 @@ import (
 // bytes and of the decoder's scratch.
 type huffmanLanes struct {
 	// window holds the 8 bytes at in, but for the bits decoded since: the next
-	// bit is the top one, and below the last one stands a bit that is set (in
-	// place of the last bit of the 8 bytes), so that the zeros below it count
-	// the bits decoded.
+	// bit is the lowest, and where the last one was stands a bit that is set,
+	// so that the zeros above it count the bits decoded.
 	window [maxHuffmanStreams]uint64
 	in     [maxHuffmanStreams]int
 	out    [maxHuffmanStreams]int // the next symbol goes below
@@ -47,20 +46,23 @@ func (l *huffmanLanes) steps(k, size, low, lookups int) int {
 // refill moves lane k's window on to what was not decoded. Beyond the end of
 // src it reads zeros.
 func (l *huffmanLanes) refill(k int, src []byte) {
-	n := bits.TrailingZeros64(l.window[k])
+	n := bits.LeadingZeros64(l.window[k])
 	l.in[k] += n >> 3
-	l.window[k] = (loadWindow(src, l.in[k]) | 1) << (n & 7)
+	l.window[k] = loadWindow(src, l.in[k]) >> (n & 7)
 }
 
+// windowEnd marks the end of a window just read.
+const windowEnd = 1 << 63
+
 func loadWindow(src []byte, at int) uint64 {
-	if at+8 <= len(src) {
-		return binary.BigEndian.Uint64(src[at:])
+	if at+windowBytes <= len(src) {
+		return binary.LittleEndian.Uint64(src[at:]) | windowEnd
 	}
-	var b [8]byte
+	var b [windowBytes]byte
 	if at < len(src) {
 		copy(b[:], src[at:])
 	}
-	return binary.BigEndian.Uint64(b[:])
+	return binary.LittleEndian.Uint64(b[:]) | windowEnd
 }
 
 // huffmanDecoder decodes the block of one stream at once, and then gives it
@@ -97,7 +99,7 @@ func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []by
 		d.lanes.in[k] = at
 		at += len(parts[k])
 		ends[k] = at
-		d.lanes.window[k] = loadWindow(src, d.lanes.in[k]) | 1
+		d.lanes.window[k] = loadWindow(src, d.lanes.in[k])
 		d.from[k+1] = d.from[k] + d.deal.symbolsOf(k)
 		d.lanes.out[k] = d.from[k+1]
 	}
@@ -142,18 +144,18 @@ func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
 func (d *huffmanDecoder) finish(t *huffmanTable, k int, src []byte) {
 	l := &d.lanes
 	dst := d.symbols[d.from[k]:l.out[k]]
-	shift := 64 - t.bits
+	mask := uint64(1)<<t.bits - 1
 	for len(dst) > 0 {
 		l.refill(k, src)
 		w := l.window[k]
 		for i := t.lookups(); i > 0 && len(dst) > 0; i-- {
-			e := t.entries[w>>shift]
+			e := t.entries[w&mask]
 			n := int(e >> 8 & 255)
 			if n > len(dst) {
 				// The bits are not all this stream's.
 				e, n = e&^255|uint64(t.bitsOf(e, len(dst))), len(dst)
 			}
-			w <<= e & 63
+			w >>= e & 63
 			if len(dst) >= storeBytes {
 				binary.LittleEndian.PutUint64(dst[len(dst)-8:], e)
 			} else {
@@ -172,8 +174,8 @@ func (d *huffmanDecoder) finish(t *huffmanTable, k int, src []byte) {
 // part, with zeros as padding.
 func (d *huffmanDecoder) check(k int, part []byte) error {
 	l := &d.lanes
-	in, used := l.in[k], bits.TrailingZeros64(l.window[k])
-	if used > 0 && in < len(part) && part[in]<<used == 0 {
+	in, used := l.in[k], bits.LeadingZeros64(l.window[k])
+	if used > 0 && in < len(part) && part[in]>>used == 0 {
 		in, used = in+1, 0
 	}
 	if in != len(part) || used != 0 {

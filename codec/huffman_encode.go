@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // huffmanEncoder codes the streams of a block.
 type huffmanEncoder struct {
@@ -17,7 +20,8 @@ func (e *huffmanEncoder) init(c codeLengths) {
 		l := uint(c[s])
 		code <<= l - length
 		length = l
-		e.codes[s] = code<<codeShift | uint32(l)
+		reversed := uint32(bits.Reverse16(uint16(code)) >> (16 - l)) // the first bit is the lowest
+		e.codes[s] = reversed<<codeShift | uint32(l)
 		code++
 	}
 }
@@ -46,12 +50,12 @@ func (e *huffmanEncoder) encode(dst, src []byte, streamsLog2 uint) []byte {
 	return append(dst, e.bits[:at]...)
 }
 
-// huffmanWriter writes bits, the first to the top of the first byte. buf has 8
+// huffmanWriter writes bits, the first to the lowest of a byte. buf has 8
 // bytes more than what is written.
 type huffmanWriter struct {
 	buf []byte
 	pos int
-	acc uint64 // bits not written yet, at the bottom
+	acc uint64 // bits not written yet
 	n   uint   // of them; fewer than 8
 }
 
@@ -63,15 +67,15 @@ func (e *huffmanEncoder) append(w *huffmanWriter, src []byte) {
 		// At most 7 + 4*12 bits are in acc.
 		s := src[len(src)-4:]
 		src = src[:len(src)-4]
-		c3, c2, c1, c0 := e.codes[s[3]], e.codes[s[2]], e.codes[s[1]], e.codes[s[0]]
-		l3, l2, l1, l0 := c3&31, c2&31, c1&31, c0&31
-		hi := uint64(c3>>codeShift)<<(l2&31) | uint64(c2>>codeShift)
-		lo := uint64(c1>>codeShift)<<(l0&31) | uint64(c0>>codeShift)
-		l10 := l1 + l0
-		l := uint(l3 + l2 + l10)
-		acc = acc<<(l&63) | hi<<(l10&63) | lo
-		n += l
-		binary.BigEndian.PutUint64(buf, acc<<(-n&63))
+		c0, c1, c2, c3 := e.codes[s[3]], e.codes[s[2]], e.codes[s[1]], e.codes[s[0]]
+		l0, l1, l2, l3 := uint(c0&31), uint(c1&31), uint(c2&31), uint(c3&31)
+		first := uint64(c0>>codeShift) | uint64(c1>>codeShift)<<(l0&31)
+		second := uint64(c2>>codeShift) | uint64(c3>>codeShift)<<(l2&31)
+		first |= second << ((l0 + l1) & 31)
+		acc |= first << (n & 7)
+		n += l0 + l1 + l2 + l3
+		binary.LittleEndian.PutUint64(buf, acc)
+		acc >>= n & 0x38
 		buf = buf[n>>3:]
 		n &= 7
 	}
@@ -83,10 +87,11 @@ func (e *huffmanEncoder) append(w *huffmanWriter, src []byte) {
 }
 
 func (w *huffmanWriter) write(code uint64, length uint) {
-	w.acc, w.n = w.acc<<length|code, w.n+length
-	for ; w.n >= 8; w.n -= 8 {
-		w.buf[w.pos] = byte(w.acc >> (w.n - 8))
+	w.acc |= code << w.n
+	for w.n += length; w.n >= 8; w.n -= 8 {
+		w.buf[w.pos] = byte(w.acc)
 		w.pos++
+		w.acc >>= 8
 	}
 }
 

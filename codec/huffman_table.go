@@ -1,5 +1,7 @@
 package codec
 
+import "math/bits"
+
 // An entry of a huffmanTable decodes as many symbols as its index holds whole
 // codes of, up to maxEntrySymbols: the first symbol in the top byte, the next
 // below it; in byte 1 their number and in byte 0 the bits that their codes
@@ -22,7 +24,18 @@ func newHuffmanTable(c codeLengths) *huffmanTable {
 	t.entries = make([]uint64, 1<<t.bits)
 	f := tableFiller{entries: t.entries, symbols: c.byLength(), lengths: c}
 	f.fill(0, 0, 0, t.bits)
+	reverseBits(t.entries, t.bits)
 	return t
+}
+
+// reverseBits puts the entry whose index, as a string of n bits, is a string
+// of codes to where a decoder looks it up: the first bit is the lowest.
+func reverseBits(entries []uint64, n uint) {
+	for i := range entries {
+		if j := int(bits.Reverse16(uint16(i)) >> (16 - n)); j > i {
+			entries[i], entries[j] = entries[j], entries[i]
+		}
+	}
 }
 
 // bitsOf is the number of bits that the codes of the first n symbols of an

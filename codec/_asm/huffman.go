@@ -26,13 +26,14 @@ const (
 type huffmanKernel struct {
 	window       [huffmanLanes]GPPhysical
 	out          map[int]GPPhysical // of the lanes whose pointer is in a register
-	table, shift GPPhysical
+	table, index GPPhysical
 	frame        Mem
 }
 
 func (h *huffmanKernel) inMem(k int) Mem  { return h.frame.Offset(8 * k) }
 func (h *huffmanKernel) outMem(k int) Mem { return h.frame.Offset(8 * (huffmanLanes + k)) }
 func (h *huffmanKernel) count() Mem       { return h.frame.Offset(8 * 2 * huffmanLanes) }
+func (h *huffmanKernel) top() Mem         { return h.frame.Offset(8 * (2*huffmanLanes + 1)) } // 2^63
 
 // huffmanBMI2 decodes eight lanes side by side by a table of 2^index entries,
 // with as many look-ups in a step as a window of 56 bits is good for.
@@ -43,8 +44,8 @@ func huffmanBMI2(index, lookups int) {
 	h := huffmanKernel{
 		window: [huffmanLanes]GPPhysical{R8, R9, R10, R11, R12, R13, R14, R15},
 		out:    map[int]GPPhysical{5: RBX, 6: RBP, 7: RDX},
-		table:  RDI, shift: RSI,
-		frame: AllocLocal(8 * (2*huffmanLanes + 1)),
+		table:  RDI, index: RSI,
+		frame: AllocLocal(8 * (2*huffmanLanes + 2)),
 	}
 	h.load(index)
 	Label("step")
@@ -80,7 +81,9 @@ func (h *huffmanKernel) load(index int) {
 	Load(Param("steps"), RAX)
 	MOVQ(RAX, h.count())
 	Load(Param("table"), h.table)
-	MOVQ(U32(uint32(64-index)), h.shift)
+	MOVQ(U32(uint32(index)), h.index)
+	MOVQ(U64(1<<63), RAX)
+	MOVQ(RAX, h.top())
 }
 
 func (h *huffmanKernel) store() {
@@ -104,9 +107,9 @@ func (h *huffmanKernel) store() {
 // lookUp writes the symbols of lane k's next entry, and two bytes below them
 // that later ones overwrite.
 func (h *huffmanKernel) lookUp(k int) {
-	SHRXQ(h.shift, h.window[k], RAX)
+	BZHIQ(h.index, h.window[k], RAX)
 	MOVQ(Mem{Base: h.table, Index: RAX, Scale: 8}, RAX)
-	SHLXQ(RAX, h.window[k], h.window[k])
+	SHRXQ(RAX, h.window[k], h.window[k])
 	if r, ok := h.out[k]; ok {
 		MOVQ(RAX, Mem{Base: r, Disp: -8})
 		MOVBLZX(AH, ECX)
@@ -119,17 +122,16 @@ func (h *huffmanKernel) lookUp(k int) {
 	SUBQ(RCX, h.outMem(k))
 }
 
-// refill reads lane k's window anew from where the zeros below it say.
+// refill reads lane k's window anew from where the zeros above it say.
 func (h *huffmanKernel) refill(k int) {
 	w := h.window[k]
-	TZCNTQ(w, RAX)
+	LZCNTQ(w, RAX)
 	MOVL(EAX, ECX)
 	SHRL(Imm(3), ECX)
 	ADDQ(h.inMem(k), RCX)
 	MOVQ(RCX, h.inMem(k))
 	ANDL(Imm(7), EAX)
 	MOVQ(Mem{Base: RCX}, w)
-	BSWAPQ(w)
-	ORQ(Imm(1), w)
-	SHLXQ(RAX, w, w)
+	ORQ(h.top(), w)
+	SHRXQ(RAX, w, w)
 }
