@@ -48,6 +48,19 @@ func TestWorkedExample(t *testing.T) {
 	}
 }
 
+// The example of Huffman coding in the specification; package codec has it too.
+func TestHuffmanExample(t *testing.T) {
+	want := []byte{0, 1, 0, 2, 0, 3, 0, 1, 0, 0, 1}
+	for _, coded := range [][]byte{{0x91, 0x9b, 0}, {3, 0x91, 0x9b, 0}} {
+		parts := byte(len(coded) - 3)
+		w := &walker{b: []byte{5, parts, 3, 0xdb, 0}}
+		s := w.stream(0, 8)
+		if got := specDecodeStream(t, &s, len(want), coded); !bytes.Equal(got, want) {
+			t.Errorf("%d streams: %v, want %v", s.parts, got, want)
+		}
+	}
+}
+
 // Real models, by every method, through the decoder by specification.
 func TestDecodeBySpecification(t *testing.T) {
 	files, err := filepath.Glob("../testdata/*.safetensors")

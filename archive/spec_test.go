@@ -151,6 +151,8 @@ func (w *walker) index(count int) {
 type specStream struct {
 	bits, coder, constant, lanes int
 	freq                         []int
+	parts                        int // of Huffman
+	lengths                      []int
 }
 
 type specModel struct {
@@ -263,6 +265,16 @@ func (w *walker) stream(i, width int) (s specStream) {
 		}
 		w.note((r.at+7)/8, "weights")
 		s.freq = specNormalise(s.freq)
+	case 5:
+		s.parts = 1 << w.u8("streams, log2")
+		n := w.u8("symbols - 1") + 1
+		r := specBits{b: w.b[w.pos:]}
+		length := 0
+		for range n {
+			length += r.class()
+			s.lengths = append(s.lengths, length)
+		}
+		w.note((r.at+7)/8, "code lengths")
 	}
 	return s
 }
@@ -359,7 +371,7 @@ func (w *walker) block(t *testing.T, m *specModel, length, end, k int) []byte {
 			sizes[i] = n
 		case 2:
 			sizes[i] = specPackedLen(n, s.bits)
-		case 3, 4:
+		case 3, 4, 5:
 			if last >= 0 {
 				sizes[last] = w.varint(fmt.Sprintf("block %d: length of stream %d", k, last))
 				fixed += sizes[last]
@@ -460,8 +472,61 @@ func specDecodeStream(t *testing.T, s *specStream, n int, b []byte) []byte {
 			t.Fatal(err)
 		}
 		return out
+	case 5:
+		return specHuffman(t, s, n, b)
 	}
 	return b
+}
+
+func specHuffman(t *testing.T, s *specStream, n int, b []byte) []byte {
+	t.Helper()
+	codes := map[string]byte{}
+	code, before := 0, 0
+	for length := 1; length <= 12; length++ {
+		for symbol, l := range s.lengths {
+			if l == length {
+				code <<= length - before
+				before = length
+				codes[fmt.Sprintf("%0*b", length, code)] = byte(symbol)
+				code++
+			}
+		}
+	}
+	sizes := make([]int, s.parts)
+	for k := range s.parts - 1 {
+		v, used := binary.Uvarint(b)
+		sizes[k], b = int(v), b[used:]
+	}
+	sizes[s.parts-1] = len(b)
+	for _, size := range sizes[:s.parts-1] {
+		sizes[s.parts-1] -= size
+	}
+	places := make([][]int, s.parts) // of each stream's symbols
+	rounds := n / (4096 * s.parts)
+	left := n - rounds*4096*s.parts
+	piece := (((left+s.parts-1)/s.parts + 511) / 512) * 512
+	for i := range n {
+		k := i / 4096 % s.parts
+		if j := i - rounds*4096*s.parts; j >= 0 {
+			k = j / piece
+		}
+		places[k] = append(places[k], i)
+	}
+	out := make([]byte, n)
+	for k, places := range places {
+		r := specBits{b: b[:sizes[k]]}
+		for i := len(places) - 1; i >= 0; i-- {
+			for word, ok := "", false; !ok; {
+				word += string('0' + byte(r.read(1)))
+				out[places[i]], ok = codes[word]
+			}
+		}
+		if (r.at+7)/8 != sizes[k] || r.at%8 > 0 && r.read(8-r.at%8) != 0 {
+			t.Fatalf("Huffman stream %d of %d bytes ends after %d bits", k, sizes[k], r.at)
+		}
+		b = b[sizes[k]:]
+	}
+	return out
 }
 
 func specUnpack(n, k int, b []byte) []byte {

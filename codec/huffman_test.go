@@ -172,6 +172,23 @@ func TestHuffmanStreamEnds(t *testing.T) {
 	}
 }
 
+// The example in docs/format.md.
+func TestHuffmanExample(t *testing.T) {
+	c := codeLengths{1, 2, 3, 3}
+	if table := c.marshal(nil); !bytes.Equal(table, []byte{3, 0xdb, 0}) {
+		t.Errorf("table %x", table)
+	}
+	var e huffmanEncoder
+	e.init(c)
+	src := []byte{0, 1, 0, 2, 0, 3, 0, 1, 0, 0, 1}
+	for streams, want := range [][]byte{{0x91, 0x9b, 0}, {3, 0x91, 0x9b, 0}} {
+		coded := e.encode(nil, src, uint(streams))
+		if !bytes.Equal(coded, want) {
+			t.Errorf("2^%d streams: coded as %x, want %x", streams, coded, want)
+		}
+	}
+}
+
 // Every symbol is dealt once, in pieces of whole groups.
 func TestHuffmanDeal(t *testing.T) {
 	for streams := range uint(maxHuffmanStreamsLog2 + 1) {
