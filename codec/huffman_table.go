@@ -59,20 +59,30 @@ type tableFiller struct {
 // fill fills the entries whose index begins with the codes of the n symbols in
 // entry, used bits, and has room bits more.
 func (f *tableFiller) fill(entry uint64, n, used, room uint) {
+	shortest := uint(f.lengths[f.symbols[0]])
 	left := 1 << room
-	if n < maxEntrySymbols {
-		for _, s := range f.symbols {
-			length := uint(f.lengths[s])
-			if length > room {
-				break
-			}
-			f.fill(entry|uint64(s)<<(56-8*n), n+1, used+length, room-length)
-			left -= 1 << (room - length)
+	for _, s := range f.symbols {
+		length := uint(f.lengths[s])
+		if length > room {
+			break
 		}
+		next := entry | uint64(s)<<(56-8*n)
+		after := room - length
+		if n+1 < maxEntrySymbols && after >= shortest {
+			f.fill(next, n+1, used+length, after)
+		} else {
+			f.run(next, n+1, used+length, 1<<after)
+		}
+		left -= 1 << after
 	}
+	f.run(entry, n, used, left)
+}
+
+// run fills the next entries, all with the same symbols.
+func (f *tableFiller) run(entry uint64, n, used uint, count int) {
 	entry |= uint64(n)<<8 | uint64(used)
-	run := f.entries[:left]
-	f.entries = f.entries[left:]
+	run := f.entries[:count]
+	f.entries = f.entries[count:]
 	for i := range run {
 		run[i] = entry
 	}
