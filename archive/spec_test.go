@@ -502,15 +502,20 @@ func specHuffman(t *testing.T, s *specStream, n int, b []byte) []byte {
 		sizes[s.parts-1] -= size
 	}
 	places := make([][]int, s.parts) // of each stream's symbols
-	rounds := n / (4096 * s.parts)
-	left := n - rounds*4096*s.parts
-	piece := (((left+s.parts-1)/s.parts + 511) / 512) * 512
-	for i := range n {
+	whole := n / (4096 * s.parts) * 4096 * s.parts
+	for i := range whole {
 		k := i / 4096 % s.parts
-		if j := i - rounds*4096*s.parts; j >= 0 {
-			k = j / piece
-		}
 		places[k] = append(places[k], i)
+	}
+	groups := (n - whole + 511) / 512
+	for k, i := 0, whole; k < s.parts; k++ {
+		share := groups / s.parts
+		if k < groups%s.parts {
+			share++
+		}
+		for end := min(i+512*share, n); i < end; i++ {
+			places[k] = append(places[k], i)
+		}
 	}
 	out := make([]byte, n)
 	for k, places := range places {

@@ -94,43 +94,47 @@ func (c codeLengths) cost(counts []uint32) float64 {
 const huffmanSubTile = tile
 
 // huffmanDeal tells which symbols go to which stream. They are dealt in
-// rounds, a sub-tile to each stream in turn. The sub-tiles of the last round
-// are shorter, so that the streams stay about equal.
+// rounds, a sub-tile to each stream in turn. What is left after the whole
+// rounds is cut into groups of maxGroup, and each stream gets its share of
+// them in one piece: streams differ by a group, or less than two where the final
+// one is short.
 type huffmanDeal struct {
 	n       int
 	streams int
 	rounds  int // whole ones
-	last    int // symbols of a sub-tile in the round after them, the final one maybe fewer
+	groups  int // after them, the final one maybe shorter
 }
 
 func dealHuffman(n int, streamsLog2 uint) huffmanDeal {
 	d := huffmanDeal{n: n, streams: 1 << streamsLog2}
 	d.rounds = n / (huffmanSubTile << streamsLog2)
-	rest := n - d.rounds*huffmanSubTile<<streamsLog2
-	each := (rest + d.streams - 1) / d.streams
-	d.last = (each + maxGroup - 1) / maxGroup * maxGroup
+	d.groups = (n - d.dealt() + maxGroup - 1) / maxGroup
 	return d
 }
 
-// lastOf is how many symbols stream k has of the last round.
-func (d *huffmanDeal) lastOf(k int) int {
-	rest := d.n - d.rounds*d.streams*huffmanSubTile
-	return min(max(rest-k*d.last, 0), d.last)
-}
+// dealt is the number of symbols in whole rounds.
+func (d *huffmanDeal) dealt() int { return d.rounds * d.streams * huffmanSubTile }
 
 // symbolsOf is how many symbols stream k has.
 func (d *huffmanDeal) symbolsOf(k int) int {
-	return d.rounds*huffmanSubTile + d.lastOf(k)
+	from, to := d.subTile(d.rounds, k)
+	return d.rounds*huffmanSubTile + to - from
 }
 
-// subTile gives the bounds of stream k's sub-tile of a round.
+// subTile gives the bounds of stream k's sub-tile of a round, or of its share
+// after them.
 func (d *huffmanDeal) subTile(round, k int) (from, to int) {
 	if round < d.rounds {
 		from = (round*d.streams + k) * huffmanSubTile
 		return from, from + huffmanSubTile
 	}
-	from = min(d.rounds*d.streams*huffmanSubTile+k*d.last, d.n)
-	return from, from + d.lastOf(k)
+	share, more := d.groups/d.streams, d.groups%d.streams
+	first := k*share + min(k, more)
+	if k < more {
+		share++
+	}
+	from = min(d.dealt()+first*maxGroup, d.n)
+	return from, min(from+share*maxGroup, d.n)
 }
 
 // huffmanStreamsFor is the number of streams, as a power of two, for blocks of
@@ -144,23 +148,23 @@ func huffmanStreamsFor(n int) uint {
 	return k
 }
 
-// cutHuffman cuts the coded bytes of a block into those of its streams: a
-// varint for the length of each but the last, then the streams.
-func cutHuffman(src []byte, streams int) (parts [maxHuffmanStreams][]byte, err error) {
-	var lengths [maxHuffmanStreams]int
+// cutHuffman takes the coded bytes of a block apart: a varint for the length of
+// each stream but the last, then the streams. It gives those, and where each
+// ends.
+func cutHuffman(src []byte, streams int) (bits []byte, ends [maxHuffmanStreams]int, err error) {
+	var end uint64
 	for k := range streams - 1 {
 		v, rest, err := readUvarint(src, uint64(len(src)))
 		if err != nil {
-			return parts, err
+			return nil, ends, err
 		}
-		lengths[k], src = int(v), rest
+		src = rest
+		end += v
+		ends[k] = int(end)
 	}
-	for k := range streams - 1 {
-		if lengths[k] > len(src) {
-			return parts, fmt.Errorf("%w: Huffman stream of %d bytes, %d left", ErrCorrupt, lengths[k], len(src))
-		}
-		parts[k], src = src[:lengths[k]], src[lengths[k]:]
+	if end > uint64(len(src)) {
+		return nil, ends, fmt.Errorf("%w: Huffman streams of %d bytes in %d", ErrCorrupt, end, len(src))
 	}
-	parts[streams-1] = src
-	return parts, nil
+	ends[streams-1] = len(src)
+	return src, ends, nil
 }

@@ -71,7 +71,9 @@ type huffmanDecoder struct {
 	deal    huffmanDeal
 	symbols []byte // scratch: the symbols of stream 0, then of stream 1, ...
 	from    [maxHuffmanStreams + 1]int
-	lanes   huffmanLanes
+	lanes   huffmanLanes // lane k for stream k
+
+	repeated huffmanLanes // scratch of step
 
 	next, used int // sub-tile, and how much of it was given out
 }
@@ -80,7 +82,7 @@ type huffmanDecoder struct {
 func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []byte) error {
 	d.deal = dealHuffman(n, streamsLog2)
 	d.next, d.used = 0, 0
-	parts, err := cutHuffman(src, d.deal.streams)
+	src, ends, err := cutHuffman(src, d.deal.streams)
 	if err != nil {
 		return err
 	}
@@ -88,20 +90,11 @@ func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []by
 		d.symbols = make([]byte, n)
 	}
 	d.symbols = d.symbols[:n]
-	var ends [maxHuffmanStreams]int
-	size := 0
+	in := 0
 	for k := range d.deal.streams {
-		size += len(parts[k])
-	}
-	src = src[len(src)-size:]
-	at := 0
-	for k := range d.deal.streams {
-		d.lanes.in[k] = at
-		at += len(parts[k])
-		ends[k] = at
-		d.lanes.window[k] = loadWindow(src, d.lanes.in[k])
 		d.from[k+1] = d.from[k] + d.deal.symbolsOf(k)
-		d.lanes.out[k] = d.from[k+1]
+		d.lanes.in[k], d.lanes.out[k], d.lanes.window[k] = in, d.from[k+1], loadWindow(src, in)
+		in = ends[k]
 	}
 	d.decodeSteps(t, src)
 	for k := range d.deal.streams {
@@ -113,31 +106,58 @@ func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []by
 	return nil
 }
 
-// decodeSteps decodes as long as every stream is good for another step. They
-// end at about the same time: taking the last of them on alone, beside copies,
-// gains nothing over finish.
+// worthSteps is for how many steps of one stream a kernel beats finish.
+const worthSteps = 4
+
+// decodeSteps decodes as much as kernels are worth.
 func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
-	l := &d.lanes
+	var todo [maxHuffmanStreams]int // streams that are good for another step
+	n := d.deal.streams
+	for k := range n {
+		todo[k] = k
+	}
 	for {
-		steps := len(src)
-		for k := range d.deal.streams {
-			steps = min(steps, l.steps(k, len(src), d.from[k], t.lookups()))
-		}
-		if steps <= 0 {
-			return
-		}
-		// A lane without a stream repeats another's: it writes the same bytes
-		// to the same place.
-		for k := d.deal.streams; k < maxHuffmanStreams; k++ {
-			from := k & (d.deal.streams - 1)
-			l.window[k], l.in[k], l.out[k] = l.window[from], l.in[from], l.out[from]
-		}
-		if !huffmanDecodeVector(t, l, d.symbols, src, steps) {
-			for first := 0; first < d.deal.streams; first += huffmanGoLanes {
-				huffmanDecodeGo(t, l, d.symbols, src, steps, first)
+		least, most, left := len(src), 0, 0
+		for _, k := range todo[:n] {
+			if steps := d.lanes.steps(k, len(src), d.from[k], t.lookups()); steps > 0 {
+				least, most = min(least, steps), max(most, steps)
+				todo[left] = k
+				left++
 			}
 		}
+		if n = left; most < worthSteps {
+			return
+		}
+		d.step(t, src, todo[:n], least)
 	}
+}
+
+// step takes the streams todo, at least one, a number of steps on.
+func (d *huffmanDecoder) step(t *huffmanTable, src []byte, todo []int, steps int) {
+	run := &d.lanes
+	if len(todo) < maxHuffmanStreams {
+		// A lane without a stream repeats another's: it writes the same bytes to
+		// the same place.
+		run = &d.repeated
+		for lane := range maxHuffmanStreams {
+			run.copy(lane, &d.lanes, todo[lane%len(todo)])
+		}
+	}
+	if !huffmanDecodeVector(t, run, d.symbols, src, steps) {
+		for first := 0; first < len(todo); first += huffmanGoLanes {
+			huffmanDecodeGo(t, run, d.symbols, src, steps, first)
+		}
+	}
+	if run != &d.lanes {
+		for lane, k := range todo {
+			d.lanes.copy(k, run, lane)
+		}
+	}
+}
+
+// copy sets a lane to lane k of from.
+func (l *huffmanLanes) copy(lane int, from *huffmanLanes, k int) {
+	l.window[lane], l.in[lane], l.out[lane] = from.window[k], from.in[k], from.out[k]
 }
 
 // finish decodes what is left of stream k.

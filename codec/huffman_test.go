@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/zeebo/xxh3"
 )
 
 // symbolsLike makes n symbols about as frequent as counts say.
@@ -110,7 +112,11 @@ func TestHuffmanKernelsRun(t *testing.T) {
 // Coded bytes that are not what an encoder wrote make no kernel leave its
 // buffers, nor differ from pure Go.
 func TestHuffmanOnDamage(t *testing.T) {
-	results := map[string]string{}
+	type result struct {
+		err string
+		sum uint64
+	}
+	results := map[int]result{}
 	eachBackend(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(17, 18))
 		var e huffmanEncoder
@@ -133,11 +139,11 @@ func TestHuffmanOnDamage(t *testing.T) {
 			if err != nil && !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("%v is of no known class", err)
 			}
-			what, result := fmt.Sprint(i), fmt.Sprint(err, got)
-			if before, ok := results[what]; ok && before != result {
-				t.Fatalf("damage %d: %v, another backend differs", i, err)
+			now := result{fmt.Sprint(err), xxh3.Hash(got)}
+			if before, ok := results[i]; ok && before != now {
+				t.Fatalf("damage %d: %v, another backend says %v", i, now, before)
 			}
-			results[what] = result
+			results[i] = now
 		}
 	})
 }
@@ -206,6 +212,9 @@ func TestHuffmanDeal(t *testing.T) {
 			}
 			if at != n {
 				t.Fatalf("%d symbols: %d dealt", n, at)
+			}
+			if all := each[:d.streams]; slices.Max(all)-slices.Min(all) >= 2*maxGroup {
+				t.Fatalf("%d symbols: streams of %v", n, all)
 			}
 			for k := range d.streams {
 				if each[k] != d.symbolsOf(k) {
@@ -296,6 +305,9 @@ func TestFastRoundTrip(t *testing.T) {
 	eachBackend(t, func(t *testing.T) {
 		e, small := fastEncoder(0), fastEncoder(4<<10)
 		for name, elem := range testElems {
+			if testing.Short() && elem != BF16 && elem != F32 {
+				continue
+			}
 			for _, n := range []int{8, 120, 4088, 20000} {
 				for kind, data := range testData(n) {
 					roundTrip(t, e, data, elem, name+" "+kind)
@@ -304,7 +316,7 @@ func TestFastRoundTrip(t *testing.T) {
 		}
 		all := gaussianBF16(600 << 10)
 		roundTrip(t, e, all, BF16, "gaussian")
-		for n := 2; n <= 40000; n += 2 + n/97*2 {
+		for n := 2; n <= 40000; n += 2 + n/29*2 {
 			roundTrip(t, small, all[:n], BF16, "gaussian")
 		}
 	})
