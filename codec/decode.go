@@ -183,7 +183,7 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 // of units merged.
 func (d *Decoder) mergePacked(g *merger, dst, symbols []byte) int {
 	raw := &d.streams[1]
-	done := mergePackedVector(g, dst, symbols, raw.src)
+	done := g.mergePacked(dst, symbols, raw.src)
 	raw.src = raw.src[packedLen(done, raw.stream.bits):]
 	d.tiles[1] = raw.tile[:len(symbols)-done]
 	raw.unpack(d.tiles[1])
