@@ -48,6 +48,19 @@ func TestWorkedExample(t *testing.T) {
 	}
 }
 
+// The example of Huffman coding in the specification; package codec has it too.
+func TestHuffmanExample(t *testing.T) {
+	want := []byte{0, 1, 0, 2, 0, 3, 0, 1, 0, 0, 1}
+	for _, coded := range [][]byte{{0x91, 0x9b, 0}, {3, 0x91, 0x9b, 0}} {
+		parts := byte(len(coded) - 3)
+		w := &walker{b: []byte{5, parts, 3, 0xdb, 0}}
+		s := w.stream(&specModel{}, 0, 8)
+		if got := specDecodeStream(t, &s, 0, len(want), coded); !bytes.Equal(got, want) {
+			t.Errorf("%d streams: %v, want %v", s.parts, got, want)
+		}
+	}
+}
+
 // Real models, by every method, through the decoder by specification.
 func TestDecodeBySpecification(t *testing.T) {
 	files, err := filepath.Glob("../testdata/*.safetensors")
@@ -59,14 +72,20 @@ func TestDecodeBySpecification(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range codec.Methods() {
-			t.Run(filepath.Base(file)+"/"+m.String(), func(t *testing.T) {
+		test := func(name string, opt PackOptions) {
+			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				got, _ := decodeBySpec(t, packed(t, content, PackOptions{Method: m}))
+				got, _ := decodeBySpec(t, packed(t, content, opt))
 				if !bytes.Equal(got, content) {
 					t.Error("other bytes")
 				}
 			})
+		}
+		for _, m := range codec.Methods() {
+			test(m.String(), PackOptions{Method: m})
+		}
+		for _, l := range codec.Levels() {
+			test(l.String(), PackOptions{Method: codec.Auto, Level: l})
 		}
 	}
 }

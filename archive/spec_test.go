@@ -153,6 +153,8 @@ type specStream struct {
 	freq                         [][]int // of each class
 	class                        func(out []byte, first, i int) int
 	order                        func(n, p int) int // the p-th symbol that is coded
+	parts                        int                // of Huffman
+	lengths                      []int
 }
 
 type specModel struct {
@@ -272,6 +274,16 @@ func (w *walker) stream(m *specModel, i, width int) (s specStream) {
 		for range classes {
 			s.freq = append(s.freq, w.frequencies())
 		}
+	case 5:
+		s.parts = 1 << w.u8("streams, log2")
+		n := w.u8("symbols - 1") + 1
+		r := specBits{b: w.b[w.pos:]}
+		length := 0
+		for range n {
+			length += r.class()
+			s.lengths = append(s.lengths, length)
+		}
+		w.note((r.at+7)/8, "code lengths")
 	}
 	return s
 }
@@ -452,7 +464,7 @@ func (w *walker) block(t *testing.T, m *specModel, first, length, end, k int) []
 			sizes[i] = n
 		case 2:
 			sizes[i] = specPackedLen(n, s.bits)
-		case 3, 4, 6:
+		case 3, 4, 5, 6:
 			if last >= 0 {
 				sizes[last] = w.varint(fmt.Sprintf("block %d: length of stream %d", k, last))
 				fixed += sizes[last]
@@ -553,8 +565,66 @@ func specDecodeStream(t *testing.T, s *specStream, first, n int, b []byte) []byt
 			t.Fatal(err)
 		}
 		return out
+	case 5:
+		return specHuffman(t, s, n, b)
 	}
 	return b
+}
+
+func specHuffman(t *testing.T, s *specStream, n int, b []byte) []byte {
+	t.Helper()
+	codes := map[string]byte{}
+	code, before := 0, 0
+	for length := 1; length <= 12; length++ {
+		for symbol, l := range s.lengths {
+			if l == length {
+				code <<= length - before
+				before = length
+				codes[fmt.Sprintf("%0*b", length, code)] = byte(symbol)
+				code++
+			}
+		}
+	}
+	sizes := make([]int, s.parts)
+	for k := range s.parts - 1 {
+		v, used := binary.Uvarint(b)
+		sizes[k], b = int(v), b[used:]
+	}
+	sizes[s.parts-1] = len(b)
+	for _, size := range sizes[:s.parts-1] {
+		sizes[s.parts-1] -= size
+	}
+	places := make([][]int, s.parts) // of each stream's symbols
+	whole := n / (4096 * s.parts) * 4096 * s.parts
+	for i := range whole {
+		k := i / 4096 % s.parts
+		places[k] = append(places[k], i)
+	}
+	groups := (n - whole + 511) / 512
+	for k, i := 0, whole; k < s.parts; k++ {
+		share := groups / s.parts
+		if k < groups%s.parts {
+			share++
+		}
+		for end := min(i+512*share, n); i < end; i++ {
+			places[k] = append(places[k], i)
+		}
+	}
+	out := make([]byte, n)
+	for k, places := range places {
+		r := specBits{b: b[:sizes[k]]}
+		for i := len(places) - 1; i >= 0; i-- {
+			for word, ok := "", false; !ok; {
+				word += string('0' + byte(r.read(1)))
+				out[places[i]], ok = codes[word]
+			}
+		}
+		if (r.at+7)/8 != sizes[k] || r.at%8 > 0 && r.read(8-r.at%8) != 0 {
+			t.Fatalf("Huffman stream %d of %d bytes ends after %d bits", k, sizes[k], r.at)
+		}
+		b = b[sizes[k]:]
+	}
+	return out
 }
 
 func specUnpack(n, k int, b []byte) []byte {

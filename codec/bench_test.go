@@ -55,32 +55,39 @@ func BenchmarkMemcpy(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	data := gaussianBF16(4 << 20)
 	for _, backend := range Backends() {
-		if err := SetBackend(backend); err != nil {
-			b.Fatal(err)
-		}
-		b.Run(backend+"/scape", func(b *testing.B) {
-			m := Scape
-			enc, err := NewEncoder(m, 0).Encode(data, BF16, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			c, err := ParseChunk(enc.Header, len(data))
-			if err != nil {
-				b.Fatal(err)
-			}
-			dst, d := make([]byte, len(data)), NewDecoder()
-			b.SetBytes(int64(len(data)))
-			for b.Loop() {
-				for i := range c.NumBlocks() {
-					k := c.Block(i)
-					if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
-						b.Fatal(err)
-					}
+		for _, level := range []Level{Balanced, Fast} {
+			b.Run(backend+"/"+level.String(), func(b *testing.B) {
+				if err := SetBackend(backend); err != nil {
+					b.Fatal(err)
 				}
-			}
-			reportRatio(b, data, enc)
-		})
+				benchmarkDecode(b, data, level)
+			})
+		}
 	}
+}
+
+func benchmarkDecode(b *testing.B, data []byte, level Level) {
+	e := NewEncoder(Scape, 0)
+	e.SetLevel(level)
+	enc, err := e.Encode(data, BF16, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := ParseChunk(enc.Header, len(data))
+	if err != nil {
+		b.Fatal(err)
+	}
+	dst, d := make([]byte, len(data)), NewDecoder()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		for i := range c.NumBlocks() {
+			k := c.Block(i)
+			if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	reportRatio(b, data, enc)
 }
 
 func BenchmarkEncode(b *testing.B) {
@@ -164,5 +171,54 @@ func BenchmarkBlockLen(b *testing.B) {
 			}
 			reportRatio(b, data, enc)
 		})
+	}
+}
+
+// BenchmarkHuffman codes and decodes the symbols alone of a block of Gaussian
+// bf16 weights: exponent and upper mantissa bit.
+func BenchmarkHuffman(b *testing.B) {
+	src := make([]byte, DefaultBlockLen/2)
+	weights := gaussianBF16(DefaultBlockLen)
+	for i := range src {
+		src[i] = byte(binary.LittleEndian.Uint16(weights[2*i:])&0x7fff>>6 - 200)
+	}
+	var counts [256]uint32
+	countBytes(&counts, src)
+	for _, limit := range []int{11, 12} {
+		c := fitCodeLengths(counts[:], limit)
+		var e huffmanEncoder
+		e.init(c)
+		coded := e.encode(nil, src, maxHuffmanStreamsLog2)
+		b.Run(fmt.Sprintf("%d/encode", limit), func(b *testing.B) {
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				coded = e.encode(coded[:0], src, maxHuffmanStreamsLog2)
+			}
+		})
+		b.Run(fmt.Sprintf("%d/table", limit), func(b *testing.B) {
+			for b.Loop() {
+				newHuffmanTable(c)
+			}
+		})
+		b.Run(fmt.Sprintf("%d/lengths", limit), func(b *testing.B) {
+			for b.Loop() {
+				fitCodeLengths(counts[:], limit)
+			}
+		})
+		t := newHuffmanTable(c)
+		var d huffmanDecoder
+		for _, backend := range Backends() {
+			if err := SetBackend(backend); err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("%d/decode/%s", limit, backend), func(b *testing.B) {
+				b.SetBytes(int64(len(src)))
+				for b.Loop() {
+					if err := d.init(t, maxHuffmanStreamsLog2, len(src), coded); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

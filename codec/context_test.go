@@ -139,7 +139,7 @@ func middleSymbols(s *split, n int) []byte {
 func TestFindContext(t *testing.T) {
 	find := func(data []byte, shape ...int64) (contextChoice, choice, bool) {
 		e := NewEncoder(Scape, 0)
-		base, ok := chooseTop(e.count.count(data, 2), BF16)
+		base, ok := chooseTop(e.count.count(data, 2), BF16, false)
 		if !ok {
 			t.Fatal("no split")
 		}

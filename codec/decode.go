@@ -17,7 +17,7 @@ const tile = 8 * maxGroup
 // at a time.
 type Decoder struct {
 	streams [2 + maxSplitWidth]streamDecoder
-	tiles   [2 + maxSplitWidth][tile]byte
+	tiles   [2 + maxSplitWidth][]byte
 	units   [2 * tile]byte
 	tools   decodeTools
 }
@@ -66,14 +66,13 @@ func (d *Decoder) decode(m *model, dst, src []byte, at int) error {
 		return err
 	}
 	width := m.split.width
-	for at := 0; at < n; at += tile {
-		size := min(tile, n-at)
-		for k := range m.streams {
-			if err := d.streams[k].read(d.tiles[k][:size]); err != nil {
-				return err
-			}
+	for at := 0; at < n; {
+		size, err := d.readTiles(m, min(tile, n-at))
+		if err != nil {
+			return err
 		}
 		d.join(m, dst[at*width:(at+size)*width], size)
+		at += size
 	}
 	for k := range m.streams {
 		if err := d.streams[k].close(); err != nil {
@@ -81,6 +80,25 @@ func (d *Decoder) decode(m *model, dst, src []byte, at int) error {
 		}
 	}
 	return nil
+}
+
+// readTiles reads the next symbols of all streams: n, or fewer as they stand
+// in one piece.
+func (d *Decoder) readTiles(m *model, n int) (int, error) {
+	for k := range m.streams {
+		n = d.streams[k].avail(n)
+	}
+	packed := m.packedRaw()
+	for k := range m.streams {
+		if packed && k == 1 {
+			continue // until it is merged
+		}
+		var err error
+		if d.tiles[k], err = d.streams[k].read(n); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // start cuts src into the streams' parts (docs/format.md, "Block"): a varint
@@ -140,6 +158,14 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 	g := m.merger()
 	next := 1
 	var mid, low []byte
+	symbols := d.tiles[0][:size]
+	if m.packedRaw() {
+		done := d.mergePacked(g, dst, symbols)
+		if done == size {
+			return
+		}
+		dst, symbols, size = dst[2*done:], symbols[done:], size-done
+	}
 	if m.split.raw%8 != 0 {
 		mid = d.tiles[next][:size]
 		next++
@@ -148,7 +174,6 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 		low = d.tiles[next][:size]
 		next++
 	}
-	symbols := d.tiles[0][:size]
 	switch m.split.width {
 	case 1:
 		g.merge8(dst, symbols, mid)
@@ -158,6 +183,18 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 		g.merge16(d.units[:2*size], symbols, mid, low)
 		d.joinWide(dst, next, size, m.split.width)
 	}
+}
+
+// mergePacked merges as many units as it can with their raw bits, stream 1, as
+// they are packed, and reads the others' into their tile. It gives the number
+// of units merged.
+func (d *Decoder) mergePacked(g *merger, dst, symbols []byte) int {
+	raw := &d.streams[1]
+	done := g.mergePacked(dst, symbols, raw.src)
+	raw.src = raw.src[packedLen(done, raw.stream.bits):]
+	d.tiles[1] = raw.tile[:len(symbols)-done]
+	raw.unpack(d.tiles[1])
+	return done
 }
 
 // joinWide puts the units, and the planes from stream next on, together to

@@ -31,6 +31,7 @@ type Encoder struct {
 	apart    apart
 	count    counter
 	rans     ransEncoder
+	huffman  huffmanEncoder
 	contexts contextEncoder
 	finder   contextFinder
 	zstd     *zstd.Encoder
@@ -50,6 +51,8 @@ func NewEncoder(m Method, blockLen int) *Encoder {
 // SetLevel sets how the method scape weighs size against speed; an Encoder
 // begins with Balanced.
 func (e *Encoder) SetLevel(l Level) { e.level = l }
+
+func (e *Encoder) fast() bool { return e.level == Fast }
 
 // Part is what one tensor has of a chunk, up to the next part.
 type Part struct {
@@ -166,9 +169,9 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 	s.alpha = a
 	m := newModel(s)
 	perBlock := min(len(data), e.blockLen) / 2
-	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock)
+	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock, false)
 	mantissas := h.mantissas(bf16Mantissa)
-	chooseSymbolCoder(&m.streams[1], mantissas, perBlock)
+	chooseSymbolCoder(&m.streams[1], mantissas, perBlock, false)
 	e.encodeRun(m, data, e.blockLen)
 }
 
@@ -280,6 +283,9 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte, first uint
 		return e.rans.encode(dst, symbols, s.lanesLog2)
 	case coderContexts:
 		return e.contexts.encode(dst, s, symbols, first)
+	case coderHuffman:
+		e.huffman.init(s.lengths)
+		return e.huffman.encode(dst, symbols, s.streamsLog2)
 	case coderZstd:
 		return e.zstdEncoder().EncodeAll(symbols, dst)
 	}

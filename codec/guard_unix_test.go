@@ -30,3 +30,22 @@ func guarded(t *testing.T, b []byte) []byte {
 	copy(out, b)
 	return out
 }
+
+// guardedBelow gives n bytes right after a page that cannot be touched.
+func guardedBelow(t *testing.T, n int) []byte {
+	t.Helper()
+	page := unix.Getpagesize()
+	m, err := unix.Mmap(-1, 0, page+n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Munmap(m); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Mprotect(m[:page], unix.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	return m[page : page+n : page+n]
+}

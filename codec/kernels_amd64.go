@@ -89,6 +89,16 @@ func ransEncode64VBMI256(src *byte, groups int, state *[64]uint32, table *[8][25
 //go:noescape
 func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
 
+// mergePacked6AVX2 merges groups of 256 units, of which 6 bits each are packed.
+//
+//go:noescape
+func mergePacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// mergePacked7AVX2 merges groups of 512 units, of which 7 bits each are packed.
+//
+//go:noescape
+func mergePacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
 // takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.
 //
 //go:noescape
@@ -188,3 +198,13 @@ func unpack7AVX2(dst *byte, src *byte, groups int)
 //
 //go:noescape
 func pack7AVX2(dst *byte, src *byte, groups int)
+
+// huffmanDecode11BMI2 takes eight lanes at least one step on, by a table of 2^11 entries.
+//
+//go:noescape
+func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanDecode12BMI2 takes eight lanes at least one step on, by a table of 2^12 entries.
+//
+//go:noescape
+func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)

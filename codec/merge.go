@@ -130,3 +130,47 @@ func (m *merger) mergePaired(dst, symbols, raw []byte) {
 		symbols, raw, dst = symbols[64:], raw[64:], dst[128:]
 	}
 }
+
+// mergePacked merges units with their raw bits as they are packed, and gives
+// the number of units: as many whole groups as there are, or none where it
+// would gain nothing.
+func (m *merger) mergePacked(dst, symbols, packed []byte) int {
+	if done := mergePackedVector(m, dst, symbols, packed); done > 0 {
+		return done
+	}
+	if m.split.raw != 7 || m.split.alpha.zero {
+		return 0
+	}
+	done := 0
+	for ; len(symbols)-done >= maxGroup; done += maxGroup {
+		m.mergeGroup7((*[2 * maxGroup]byte)(dst[2*done:]), (*[maxGroup]byte)(symbols[done:]), (*[7 * vectorLen]byte)(packed[done/8*7:]))
+	}
+	return done
+}
+
+// mergeGroup7 is unpack7 and mergePaired in one.
+func (m *merger) mergeGroup7(dst *[2 * maxGroup]byte, symbols *[maxGroup]byte, packed *[7 * vectorLen]byte) {
+	base := lanes16 * uint64(m.split.alpha.base)
+	for h := 0; h < vectorLen; h += 8 {
+		// The vector that is not stored: its lowest bit comes first, at the top
+		// of each byte, and moves down to its place.
+		var last uint64
+		for v := 0; v < 7*vectorLen; v += vectorLen {
+			r := binary.LittleEndian.Uint64(packed[v+h:])
+			last = last>>1 | r&0x8080808080808080
+			mergeWord7((*[vectorLen + 8]byte)(dst[2*v+h:]), binary.LittleEndian.Uint64(symbols[v+h:]), r, base)
+		}
+		s := binary.LittleEndian.Uint64(symbols[7*vectorLen+h:])
+		mergeWord7((*[vectorLen + 8]byte)(dst[14*vectorLen+h:]), s, last>>1, base)
+	}
+}
+
+// mergeWord7 merges eight units: four neighbours in each half of a group. The
+// bits of raw above the seventh do no harm.
+func mergeWord7(dst *[vectorLen + 8]byte, symbols, raw, base uint64) {
+	const mask = lanes16 * (1<<6 - 1)
+	even, odd := symbols&lowBytes+base, symbols>>8&lowBytes+base
+	binary.LittleEndian.PutUint64(dst[:], even<<6|raw&mask|raw<<9&signBits)
+	raw >>= 8
+	binary.LittleEndian.PutUint64(dst[vectorLen:], odd<<6|raw&mask|raw<<9&signBits)
+}

@@ -22,6 +22,13 @@ func (m *model) merger() *merger {
 	return m.merge.get(func() *merger { return newMerger(&m.split) })
 }
 
+// packedRaw tells whether elements are 16 bits whose raw ones are all in stream
+// 1, packed, and that a kernel may merge as they are.
+func (m *model) packedRaw() bool {
+	return m.split.kind == splitTop && m.split.width == 2 && m.split.raw < 8 && m.split.raw > 0 &&
+		m.streams[1].coder == coderBits && m.merger().swar
+}
+
 func (m *model) marshal(dst []byte) []byte {
 	dst = m.split.marshal(dst)
 	for i := range m.streams {
@@ -56,6 +63,8 @@ func (m *model) memSize() int {
 			size += 4*ransTotal + 1024
 		case coderContexts:
 			size += s.context.classes*(4*ransTotal+1024) + s.context.memSize()
+		case coderHuffman:
+			size += 8<<max(shortIndex, s.lengths.longest()) + 512
 		}
 	}
 	return size

@@ -54,7 +54,7 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 			continue
 		}
 		next := run{from: start, to: end, hist: e.count.count(data[start:end], int(elem.Width))}
-		next.measure(elem)
+		next.measure(elem, e.fast())
 		if c, ok := e.finder.find(data[start:end], elem, of, next.top, e.level, e.contextBlockLen()); ok {
 			c.context.fromChunk(start / int(elem.Width))
 			next.context = &c
@@ -63,7 +63,7 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 		start = end
 		if last := len(runs) - 1; last >= 0 && runs[last].context == nil && next.context == nil {
 			both := run{from: runs[last].from, to: end, hist: runs[last].hist.join(next.hist)}
-			both.measure(elem)
+			both.measure(elem, e.fast())
 			if both.cost <= runs[last].cost+next.cost || len(runs) == maxRuns {
 				runs[last] = both
 				continue
@@ -74,9 +74,9 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 	return runs
 }
 
-func (r *run) measure(elem Elem) {
+func (r *run) measure(elem Elem, fast bool) {
 	var ok bool
-	if r.top, ok = chooseTop(r.hist, elem); !ok {
+	if r.top, ok = chooseTop(r.hist, elem, fast); !ok {
 		r.top.cost = float64(8 * (r.to - r.from))
 	}
 	r.cost = r.top.cost + runOverhead
@@ -99,7 +99,7 @@ func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
 		m = newModel(r.context.split)
 		bits = e.chooseContexts(m, r.context, data, blockLen)
 	} else {
-		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock)
+		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.fast())
 	}
 	bits += e.chooseRest(m, data, perBlock)
 	if e.zstdPromises(planes, data, bits) {
@@ -176,7 +176,7 @@ func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 		if counts == nil {
 			counts = e.countStreams(m, data)
 		}
-		bits += chooseSymbolCoder(s, counts[k][:], perBlock)
+		bits += chooseSymbolCoder(s, counts[k][:], perBlock, e.fast())
 	}
 	return bits
 }
@@ -206,7 +206,7 @@ func (e *Encoder) planeModel(data []byte, elem Elem) *model {
 	m := newModel(planesOf(elem))
 	counts := e.countStreams(m, data)
 	for k := range m.streams {
-		chooseSymbolCoder(&m.streams[k], counts[k][:], min(len(data), e.blockLen)/int(elem.Width))
+		chooseSymbolCoder(&m.streams[k], counts[k][:], min(len(data), e.blockLen)/int(elem.Width), e.fast())
 	}
 	return m
 }

@@ -16,6 +16,7 @@ const (
 	coderBits     coder = 2 // packed vertically
 	coderRANS     coder = 3
 	coderZstd     coder = 4 // one zstd frame of one byte a symbol
+	coderHuffman  coder = 5
 	coderContexts coder = 6 // rANS with frequencies for each class
 )
 
@@ -25,16 +26,19 @@ type stream struct {
 	bits  int // width of a symbol, 1 to 8
 	coder coder
 
-	constant  byte        // coderConstant
-	lanesLog2 uint        // coderRANS, coderContexts
-	freq      frequencies // coderRANS
-	table     []byte      // coderRANS: freq as it stands in the header; coderContexts: all freqs
+	constant    byte        // coderConstant
+	lanesLog2   uint        // coderRANS, coderContexts
+	freq        frequencies // coderRANS
+	streamsLog2 uint        // coderHuffman
+	lengths     codeLengths // coderHuffman
+	table       []byte      // freq, lengths or freqs as they stand in the header
 
 	context *context      // coderContexts
 	freqs   []frequencies // coderContexts: of each class
 	classOf [256]byte     // coderContexts by neighbour: the class that a symbol makes
 
 	lookup        lazy[ransTable]
+	huffmanLookup lazy[huffmanTable]
 	contextLookup lazy[contextTables]
 }
 
@@ -58,6 +62,8 @@ func (s *stream) marshal(dst []byte) []byte {
 		dst = append(dst, s.constant)
 	case coderRANS:
 		dst = append(append(dst, byte(s.lanesLog2)), s.table...)
+	case coderHuffman:
+		dst = append(append(dst, byte(s.streamsLog2)), s.table...)
 	case coderContexts:
 		dst = s.context.marshal(append(dst, byte(s.lanesLog2)))
 		dst = append(dst, s.table...)
@@ -80,7 +86,7 @@ func (s *stream) parse(b []byte, key func(symbol int) int) (rest []byte, err err
 			return nil, fmt.Errorf("%w: bits of a whole byte", ErrCorrupt)
 		}
 		return b, nil
-	case coderConstant, coderRANS, coderContexts:
+	case coderConstant, coderRANS, coderHuffman, coderContexts:
 		if len(b) == 0 {
 			return nil, errShortHeader
 		}
@@ -88,34 +94,54 @@ func (s *stream) parse(b []byte, key func(symbol int) int) (rest []byte, err err
 		return nil, fmt.Errorf("%w: coder number %d", ErrUnsupported, s.coder)
 	}
 	param, b := b[0], b[1:]
-	if s.coder == coderConstant {
-		s.constant = param
-		if param>>s.bits != 0 {
-			return nil, fmt.Errorf("%w: constant of more than %d bits", ErrCorrupt, s.bits)
-		}
-		return b, nil
+	switch s.coder {
+	case coderRANS:
+		return s.parseRANS(uint(param), b)
+	case coderHuffman:
+		return s.parseHuffman(uint(param), b)
+	case coderContexts:
+		return s.parseContexts(uint(param), b, key)
 	}
-	s.lanesLog2 = uint(param)
-	if s.lanesLog2 < minLanesLog2 || s.lanesLog2 > maxLanesLog2 {
-		return nil, fmt.Errorf("%w: 2^%d lanes", ErrCorrupt, param)
+	s.constant = param
+	if param>>s.bits != 0 {
+		return nil, fmt.Errorf("%w: constant of more than %d bits", ErrCorrupt, s.bits)
 	}
-	if s.coder == coderContexts {
-		return s.parseContexts(b, key)
+	return b, nil
+}
+
+func (s *stream) parseRANS(lanesLog2 uint, b []byte) (rest []byte, err error) {
+	if s.lanesLog2, err = checkLanes(lanesLog2); err != nil {
+		return nil, err
 	}
-	s.freq, rest, err = s.parseFrequencies(b)
+	if s.freq, rest, err = s.parseFrequencies(b); err != nil {
+		return nil, err
+	}
 	s.table = b[:len(b)-len(rest)]
-	return rest, err
+	return rest, nil
+}
+
+func checkLanes(log2 uint) (uint, error) {
+	if log2 < minLanesLog2 || log2 > maxLanesLog2 {
+		return 0, fmt.Errorf("%w: 2^%d lanes", ErrCorrupt, log2)
+	}
+	return log2, nil
 }
 
 func (s *stream) parseFrequencies(b []byte) (frequencies, []byte, error) {
 	f, rest, err := readFrequencies(b)
-	if err == nil && len(f) > 1<<s.bits {
-		return nil, nil, fmt.Errorf("%w: %d symbols of %d bits", ErrCorrupt, len(f), s.bits)
+	if err == nil {
+		err = s.checkSymbols(len(f))
 	}
-	return f, rest, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, rest, nil
 }
 
-func (s *stream) parseContexts(b []byte, key func(symbol int) int) (rest []byte, err error) {
+func (s *stream) parseContexts(lanesLog2 uint, b []byte, key func(symbol int) int) (rest []byte, err error) {
+	if s.lanesLog2, err = checkLanes(lanesLog2); err != nil {
+		return nil, err
+	}
 	s.context, b, err = parseContext(b)
 	if err != nil {
 		return nil, err
@@ -136,12 +162,33 @@ func (s *stream) parseContexts(b []byte, key func(symbol int) int) (rest []byte,
 	return rest, nil
 }
 
+func (s *stream) parseHuffman(streamsLog2 uint, b []byte) (rest []byte, err error) {
+	if streamsLog2 > maxHuffmanStreamsLog2 {
+		return nil, fmt.Errorf("%w: 2^%d Huffman streams", ErrCorrupt, streamsLog2)
+	}
+	s.streamsLog2 = streamsLog2
+	if s.lengths, rest, err = readCodeLengths(b); err != nil {
+		return nil, err
+	}
+	s.table = b[:len(b)-len(rest)]
+	return rest, s.checkSymbols(len(s.lengths))
+}
+
+func (s *stream) checkSymbols(n int) error {
+	if n > 1<<s.bits {
+		return fmt.Errorf("%w: %d symbols of %d bits", ErrCorrupt, n, s.bits)
+	}
+	return nil
+}
+
 // streamDecoder gives the symbols of one coded stream in turn.
 type streamDecoder struct {
-	stream *stream
-	src    []byte // what is left, but for coderRANS
-	rans   ransDecoder
-	whole  []byte // scratch for coders that decode all at once
+	stream  *stream
+	src     []byte // what is left, but for coderRANS and coderHuffman
+	rans    ransDecoder
+	huffman huffmanDecoder
+	whole   []byte     // scratch for coders that decode all at once
+	tile    [tile]byte // scratch: the symbols read last
 }
 
 // init starts on n symbols coded as src, the first of them that of element at
@@ -152,8 +199,15 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 	}
 	d.stream, d.src = s, src
 	switch s.coder {
+	case coderConstant:
+		for i := range d.tile[:min(n, tile)] {
+			d.tile[i] = s.constant
+		}
 	case coderRANS:
 		return d.rans.init(s.lookup.get(func() *ransTable { return newRANSTable(s.freq) }), s.lanesLog2, src)
+	case coderHuffman:
+		table := s.huffmanLookup.get(func() *huffmanTable { return newHuffmanTable(s.lengths) })
+		return d.huffman.init(table, s.streamsLog2, n, src)
 	case coderZstd:
 		return decodeZstd(tools.zstdDecoder(), d.all(n), src)
 	case coderContexts:
@@ -171,24 +225,38 @@ func (d *streamDecoder) all(n int) []byte {
 	return d.src
 }
 
-// read gives the next len(dst) symbols: a multiple of maxGroup, but for the
-// last call.
-func (d *streamDecoder) read(dst []byte) error {
+// avail is how many of the next n symbols, at most a tile, read can give in
+// one piece: n, or a multiple of maxGroup.
+func (d *streamDecoder) avail(n int) int {
+	if d.stream.coder == coderHuffman {
+		return min(n, d.huffman.avail())
+	}
+	return n
+}
+
+// read gives the next n symbols, as many as avail allows: a multiple of
+// maxGroup, but for the last call. They are valid until the next.
+func (d *streamDecoder) read(n int) ([]byte, error) {
+	dst := d.tile[:n]
 	switch d.stream.coder {
 	case coderConstant:
-		for i := range dst {
-			dst[i] = d.stream.constant
-		}
+		return dst, nil
 	case coderBits:
-		unpackVertical(dst, d.src, d.stream.bits)
-		d.src = d.src[packedLen(len(dst), d.stream.bits):]
+		d.unpack(dst)
+		return dst, nil
 	case coderRANS:
-		return d.rans.read(dst)
-	default:
-		copy(dst, d.src)
-		d.src = d.src[len(dst):]
+		return dst, d.rans.read(dst)
+	case coderHuffman:
+		return d.huffman.read(n), nil
 	}
-	return nil
+	dst, d.src = d.src[:n], d.src[n:]
+	return dst, nil
+}
+
+// unpack is read for coderBits.
+func (d *streamDecoder) unpack(dst []byte) {
+	unpackVertical(dst, d.src, d.stream.bits)
+	d.src = d.src[packedLen(len(dst), d.stream.bits):]
 }
 
 // close checks that the stream ended with the last symbol read.

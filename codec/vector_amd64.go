@@ -2,7 +2,11 @@
 
 package codec
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate go -C _asm run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg codec
 
@@ -74,6 +78,30 @@ func mergePairedVector(m *merger, dst, symbols, raw []byte) int {
 	return groups * vectorLen
 }
 
+// mergePackedVector is mergePairedVector with the raw bits as they are packed,
+// where there is a kernel for their number: for bf16 with one or two mantissa
+// bits in the symbol.
+func mergePackedVector(m *merger, dst, symbols, packed []byte) int {
+	merge := mergePacked7AVX2
+	switch m.split.raw {
+	case 6:
+		merge = mergePacked6AVX2
+	case 7:
+	default:
+		return 0
+	}
+	in, out := groupVectors(m.split.raw)
+	groups := len(symbols) / (in * vectorLen)
+	if groups == 0 || backend(current.Load()) == backendGo {
+		return 0
+	}
+	n := groups * in * vectorLen
+	_ = dst[2*n-1]
+	_ = packed[groups*out*vectorLen-1]
+	merge(&dst[0], &symbols[0], &packed[0], groups, &m.vector)
+	return n
+}
+
 // vectorParams packs what mergePairedAVX2 takes: base, the symbol that stands
 // for zero (none: one that is no byte), and the mask of the raw bits below the
 // sign, 16 bits each; then the three shifts.
@@ -102,4 +130,18 @@ func unpackVector(dst, src []byte, k int) int {
 	_ = src[groups*out*vectorLen-1]
 	unpackers[k](&dst[0], &src[0], groups)
 	return groups
+}
+
+// huffmanDecodeVector takes all lanes a number of steps on, which
+// huffmanLanes.steps allows for each of them.
+func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, steps int) bool {
+	if backend(current.Load()) == backendGo {
+		return false
+	}
+	decode := huffmanDecode11BMI2
+	if t.bits == maxCodeLen {
+		decode = huffmanDecode12BMI2
+	}
+	decode(&dst[0], &src[0], &t.entries[0], (*[24]uint64)(unsafe.Pointer(l)), steps)
+	return true
 }

@@ -13,6 +13,8 @@ func ransDecodeVector(*ransDecoder, []byte) int { return 0 }
 
 func mergePairedVector(*merger, []byte, []byte, []byte) int { return 0 }
 
+func mergePackedVector(*merger, []byte, []byte, []byte) int { return 0 }
+
 func unpackVector(dst, src []byte, k int) int { return 0 }
 
 func vectorParams(*split) [4]uint64 { return [4]uint64{} }
@@ -29,4 +31,5 @@ func packVector(dst, src []byte, k int) int { return 0 }
 
 func gatherPlaneVector(dst, src []byte) int { return 0 }
 
-func gatherUnitsVector(dst, src []byte) int { return 0 }
+func gatherUnitsVector(dst, src []byte) int                                      { return 0 }
+func huffmanDecodeVector(*huffmanTable, *huffmanLanes, []byte, []byte, int) bool { return false }

@@ -18,6 +18,8 @@ func main() {
 	}
 	encodeRANS()
 	mergeAVX2()
+	mergePackedAVX2(6)
+	mergePackedAVX2(7)
 	takeAVX2("takePairedAVX2", "takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.", false, true)
 	takeAVX2("takePairedWideAVX2", "takePairedWideAVX2 is takePairedAVX2 for more than 8 raw bits.", true, true)
 	takeAVX2("takeNaturalAVX2", "takeNaturalAVX2 is takePairedAVX2 in natural order.", false, false)
@@ -28,6 +30,8 @@ func main() {
 		unpackAVX2(k)
 		packAVX2(k)
 	}
+	huffmanBMI2(11, 5)
+	huffmanBMI2(12, 4)
 	Generate()
 }
 
