@@ -9,8 +9,11 @@ import (
 )
 
 // gaussianBF16 makes n bytes of normal bf16 weights.
-func gaussianBF16(n int) []byte {
-	r := rand.New(rand.NewPCG(1, 2))
+func gaussianBF16(n int) []byte { return gaussianBF16Of(1, n) }
+
+// gaussianBF16Of makes other ones for each seed.
+func gaussianBF16Of(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 2))
 	b := make([]byte, n)
 	for i := 0; i+1 < n; i += 2 {
 		bits := math.Float32bits(float32(r.NormFloat64() * 0.02))
@@ -54,7 +57,7 @@ func BenchmarkDecode(b *testing.B) {
 			for b.Loop() {
 				for i := range c.NumBlocks() {
 					k := c.Block(i)
-					if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
+					if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen], nil); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -64,14 +67,18 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkEncode codes weights that have nothing in common with themselves, nor
+// with what they might refer to.
 func BenchmarkEncode(b *testing.B) {
 	data := gaussianBF16(4 << 20)
+	other := gaussianBF16Of(2, len(data))
 	for _, m := range []Method{Raw, BF16Split, Scape} {
 		b.Run(m.String(), func(b *testing.B) {
 			e := NewEncoder(m, 0)
+			parts := []Part{{Shape: []int64{16, 128, 1024}, RefData: other}}
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
-				if _, err := e.Encode(data, BF16, nil); err != nil {
+				if _, err := e.Encode(data, BF16, parts); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -96,7 +103,7 @@ func BenchmarkBlockLen(b *testing.B) {
 			k := c.Block(1)
 			dst, d := make([]byte, k.Len), NewDecoder()
 			for b.Loop() {
-				if err := d.Decode(c, 1, dst, enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
+				if err := d.Decode(c, 1, dst, enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen], nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,6 +1,10 @@
 package codec
 
-import "github.com/klauspost/compress/zstd"
+import (
+	"math"
+
+	"github.com/klauspost/compress/zstd"
+)
 
 // The method scape: exponent and the top t mantissa bits of a float as one
 // symbol, coded by rANS, with t and the sign's place chosen by cost; the other
@@ -9,7 +13,8 @@ import "github.com/klauspost/compress/zstd"
 
 // run is a part of a chunk that shares a model.
 type run struct {
-	from, to int // bytes of the chunk
+	from, to int     // bytes of the chunk
+	shape    []int64 // of the tensor, if it is all of one
 	hist     *histogram
 	top      choice
 	cost     float64 // bits, with the overhead of a model and a block
@@ -23,6 +28,13 @@ const runOverhead = 8 * 40
 const maxRuns = MaxModels / 2
 
 func (e *Encoder) encodeScape(data []byte, elem Elem, parts []Part) {
+	for _, s := range stretches(data, elem, parts) {
+		e.encodeStretch(data[s.from:s.to], elem, s)
+	}
+}
+
+// encodePlain codes all elements of data.
+func (e *Encoder) encodePlain(data []byte, elem Elem, parts []Part) {
 	if elem.Exponent == 0 {
 		e.encodePlanes(data, elem)
 		return
@@ -46,12 +58,15 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 			continue
 		}
 		next := run{from: start, to: end, hist: e.count.count(data[start:end], int(elem.Width))}
+		if i > 0 {
+			next.shape = parts[i-1].Shape
+		}
 		next.measure(elem)
 		start = end
 		if last := len(runs) - 1; last >= 0 {
 			both := run{from: runs[last].from, to: end, hist: runs[last].hist.join(next.hist)}
 			both.measure(elem)
-			if both.cost <= runs[last].cost+next.cost || len(runs) == maxRuns {
+			if both.cost <= runs[last].cost+next.cost || len(e.models)+len(runs) >= maxRuns {
 				runs[last] = both
 				continue
 			}
@@ -70,20 +85,24 @@ func (r *run) measure(elem Elem) {
 }
 
 func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
-	planes := zstdModel(planesOf(elem))
+	e.encodeSmaller(data, e.floatModels(data, r, elem)...)
+}
+
+// floatModels gives the models that may code data, a run of floats.
+func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
+	planes := planesOf(elem)
 	if r.top.split.kind != splitTop {
-		e.encodeSmaller(data, e.planeModel(data, elem), planes)
-		return
+		return e.withTransposed([]*model{e.planeModel(data, elem), zstdModel(planes)}, data, r, elem, math.Inf(1))
 	}
 	m := newModel(r.top.split)
 	perBlock := min(len(data), e.blockLen) / int(elem.Width)
 	bits := chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock)
 	bits += e.chooseRest(m, data, perBlock)
-	if e.zstdPromises(planes, data, bits) {
-		e.encodeSmaller(data, m, planes)
-		return
+	models := []*model{m}
+	if e.zstdPromises(&planes, data, bits) {
+		models = append(models, zstdModel(planes))
 	}
-	e.encodeRun(m, data, e.blockLen)
+	return e.withTransposed(models, data, r, elem, bits)
 }
 
 // chooseRest sets the coders of the streams below the symbols. Mantissa bits
@@ -118,7 +137,11 @@ func countBytes(b []byte) []uint32 {
 // encodePlanes codes integers and bytes: every byte plane by rANS, or by zstd
 // where that is smaller.
 func (e *Encoder) encodePlanes(data []byte, elem Elem) {
-	e.encodeSmaller(data, e.planeModel(data, elem), zstdModel(planesOf(elem)), zstdModel(split{kind: splitPlain, width: 1}))
+	e.encodeSmaller(data, e.planeModels(data, elem)...)
+}
+
+func (e *Encoder) planeModels(data []byte, elem Elem) []*model {
+	return []*model{e.planeModel(data, elem), zstdModel(planesOf(elem)), zstdModel(split{kind: splitPlain, width: 1})}
 }
 
 func (e *Encoder) planeModel(data []byte, elem Elem) *model {
@@ -133,17 +156,23 @@ func (e *Encoder) planeModel(data []byte, elem Elem) *model {
 // encodeSmaller codes data by the model that makes it smallest; the first of
 // equals.
 func (e *Encoder) encodeSmaller(data []byte, models ...*model) {
+	if len(models) == 1 {
+		e.encodeRun(models[0], data, e.blockLen)
+		return
+	}
 	start := e.mark()
 	var best *model
-	bestSize := 0
+	bestSize, bestLen := 0, 0
 	for _, m := range models {
-		e.encodeRun(m, data, e.blockLen)
-		if size := e.size(); best == nil || size < bestSize {
-			best, bestSize = m, size
+		for _, blockLen := range e.blockLensFor(m, len(data)) {
+			e.encodeRun(m, data, blockLen)
+			if size := e.size(); best == nil || size < bestSize {
+				best, bestSize, bestLen = m, size, blockLen
+			}
+			e.rewind(start)
 		}
-		e.rewind(start)
 	}
-	e.encodeRun(best, data, e.blockLen)
+	e.encodeRun(best, data, bestLen)
 }
 
 // mark remembers how far the chunk has come, for rewind.
@@ -162,20 +191,20 @@ const sampleLen = 32 << 10
 
 // zstdPromises tells by a sample whether zstd on a run's planes may beat what
 // the other model takes.
-func (e *Encoder) zstdPromises(m *model, data []byte, bits float64) bool {
-	width := m.split.width
-	sample := data
-	if len(data) > sampleLen {
-		at := (len(data) - sampleLen) / 2 / width * width
-		sample = data[at : at+sampleLen]
-	}
+func (e *Encoder) zstdPromises(planes *split, data []byte, bits float64) bool {
+	return e.sampleSize(planes, sampleOf(data, planes.width, sampleLen)) < bits/8/float64(len(data))
+}
+
+// sampleSize gives the share of its size that a quick zstd makes of a sample's
+// streams.
+func (e *Encoder) sampleSize(s *split, sample []byte) float64 {
 	if e.trial == nil {
 		e.trial = newZstdEncoder(zstd.SpeedDefault)
 	}
 	size := 0
-	for _, s := range e.apart.take(&m.split, sample) {
-		e.parts = e.trial.EncodeAll(s, e.parts[:0])
+	for _, stream := range e.apart.take(s, sample) {
+		e.parts = e.trial.EncodeAll(stream, e.parts[:0])
 		size += len(e.parts)
 	}
-	return float64(size)/float64(len(sample)) < bits/8/float64(len(data))
+	return float64(size) / float64(len(sample))
 }
