@@ -4,7 +4,8 @@
 // Pack makes an archive of a file, Unpack the file of an archive, Verify
 // decodes all of one; Open gives a Reader that decodes any block on demand. A
 // Reader takes its bytes from a Source, which may be a local file or anything
-// that reads at an offset.
+// that reads at an offset. A block may be coded as a reference to bytes of an
+// earlier chunk, which the Reader then decodes as well.
 //
 // The package knows nothing of mounts and keeps no decoded bytes: caching them
 // is its caller's business.

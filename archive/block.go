@@ -36,7 +36,7 @@ func (r *Reader) ReadPayload(ctx context.Context, n, from, to int, buf []byte) (
 // which has just the block's length. The payload is what ReadPayload gave for
 // blocks [from, to) with from <= b < to. On error dst is undefined; the error
 // wraps ErrCorrupt, ErrUnsupported or ErrChanged.
-func (r *Reader) DecodeFrom(c *codec.Chunk, n, b int, payload []byte, from int, dst []byte) error {
+func (r *Reader) DecodeFrom(ctx context.Context, c *codec.Chunk, n, b int, payload []byte, from int, dst []byte) error {
 	if _, err := r.row(n); err != nil {
 		return err
 	}
@@ -48,10 +48,12 @@ func (r *Reader) DecodeFrom(c *codec.Chunk, n, b int, payload []byte, from int, 
 	if len(dst) != block.Len || at+block.StoredLen > len(payload) {
 		return fmt.Errorf("%s: chunk %d: block %d: buffers of %d and %d bytes are not the block's", r.path, n, b, len(dst), len(payload))
 	}
-	if err := c.Decode(b, dst, payload[at:at+block.StoredLen]); err != nil {
-		return r.chunkError(n, r.idx.Rows[n].PayloadPos()+int64(block.StoredOff), err)
-	}
-	return nil
+	return r.withReference(ctx, c, n, b, func(ref []byte) error {
+		if err := c.Decode(b, dst, payload[at:at+block.StoredLen], ref); err != nil {
+			return r.chunkError(n, r.blockPos(c, n, b), err)
+		}
+		return nil
+	})
 }
 
 // DecodeBlock reads and decodes block b of chunk n into dst, which has just the
@@ -68,7 +70,7 @@ func (r *Reader) DecodeBlock(ctx context.Context, n, b int, dst []byte) error {
 		return err
 	}
 	*buf = payload
-	return r.DecodeFrom(c, n, b, payload, b, dst)
+	return r.DecodeFrom(ctx, c, n, b, payload, b, dst)
 }
 
 // decodeChunk decodes all of chunk n. It returns the chunk's bytes and the
@@ -86,7 +88,7 @@ func (r *Reader) decodeChunk(ctx context.Context, n int, data, coded []byte) (_,
 	data = slices.Grow(data[:0], size)[:size]
 	for b := range c.NumBlocks() {
 		block := c.Block(b)
-		if err := r.DecodeFrom(c, n, b, payload, 0, data[block.Off:block.Off+block.Len]); err != nil {
+		if err := r.DecodeFrom(ctx, c, n, b, payload, 0, data[block.Off:block.Off+block.Len]); err != nil {
 			return data, payload, err
 		}
 	}

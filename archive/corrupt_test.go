@@ -33,18 +33,41 @@ func flipArchive(t *testing.T, m codec.Method) (data, archive []byte) {
 	return data, packed(t, data, PackOptions{Method: m, ChunkLen: 4096, BlockLen: 2048})
 }
 
+// flipReferring is small, and has a chunk that refers to another.
+func flipReferring(t *testing.T, m codec.Method) (data, archive []byte) {
+	shape, first := []int64{30, 40}, bf16s(1, 1200)
+	data = makeSafetensors(t, tensor{"a", "BF16", shape, first}, tensor{"i", "I16", []int64{1}, []byte{1, 2}},
+		tensor{"b", "BF16", shape, sharing(bf16s(2, 1200), first, 2, 40, func(_, column int) bool { return column > 9 })})
+	return data, packed(t, data, PackOptions{Method: m, ChunkLen: 4096, BlockLen: 2048})
+}
+
 // TestBitFlips: whichever bit of an archive is wrong, every answer is an error
 // or exact.
 func TestBitFlips(t *testing.T) {
 	for _, m := range testMethods {
 		t.Run(m.String(), func(t *testing.T) {
 			want, b := flipArchive(t, m)
-			for bit := range 8 * len(b) {
-				b[bit/8] ^= 1 << (bit % 8)
-				checkFlipped(t, bit, b, want)
-				b[bit/8] ^= 1 << (bit % 8)
-			}
+			flipAll(t, want, b)
 		})
+	}
+	t.Run("references", func(t *testing.T) {
+		want, b := flipReferring(t, codec.Auto)
+		c, err := openBytes(t, b).Chunk(t.Context(), 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := c.Reference(0); !ok {
+			t.Fatal("nothing refers")
+		}
+		flipAll(t, want, b)
+	})
+}
+
+func flipAll(t *testing.T, want, b []byte) {
+	for bit := range 8 * len(b) {
+		b[bit/8] ^= 1 << (bit % 8)
+		checkFlipped(t, bit, b, want)
+		b[bit/8] ^= 1 << (bit % 8)
 	}
 }
 
@@ -325,6 +348,7 @@ func FuzzOpen(f *testing.F) {
 	for _, data := range [][]byte{nil, noise(1, 50), makeSafetensors(f, bf16Tensor("a", 1, 300))} {
 		f.Add(packed(f, data, PackOptions{Method: codec.Auto}))
 	}
+	f.Add(packed(f, alikeModel(f), PackOptions{Method: codec.Auto, ChunkLen: 64 << 10}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := Open(t.Context(), &memSource{data: reseal(b)})
 		if err != nil {

@@ -185,6 +185,8 @@ type writer struct {
 	pos     int64
 	sum     hash.Hash // of the original
 	records map[[32]byte]int
+	refers  map[int]bool // rows whose record needs another chunk
+	stored  int          // records
 
 	buffers sync.Pool // of *encoded
 }
@@ -194,11 +196,12 @@ type encoded struct {
 	data   []byte // the original bytes
 	sum    [32]byte
 	record []byte // chunk header and payload
+	refers bool   // the record needs another chunk
 	row    index.Row
 }
 
 func newWriter(src *os.File, info fs.FileInfo, spans []Span, out io.Writer, opt PackOptions) *writer {
-	w := &writer{opt: opt, src: src, info: info, spans: spans, out: out, sum: sha256.New(), records: map[[32]byte]int{}}
+	w := &writer{opt: opt, src: src, info: info, spans: spans, out: out, sum: sha256.New(), records: map[[32]byte]int{}, refers: map[int]bool{}}
 	w.buffers.New = func() any { return new(encoded) }
 	w.idx.Rows = make([]index.Row, 0, len(spans))
 	w.idx.Meta = index.Meta{
@@ -240,16 +243,19 @@ func (w *writer) newEncoder() func(context.Context, int) (*encoded, error) {
 
 func (w *writer) encode(enc *codec.Encoder, s Span, e *encoded) error {
 	e.data = slices.Grow(e.data[:0], s.Len)[:s.Len]
-	if _, err := w.src.ReadAt(e.data, s.Off); errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: it ends before %d", ErrChanged, s.Off+int64(s.Len))
-	} else if err != nil {
+	if err := readFull(w.src, e.data, s.Off); err != nil {
 		return err
 	}
 	e.sum = sha256.Sum256(e.data)
-	c, err := enc.Encode(e.data, s.Elem, s.Parts)
+	parts, err := w.readCandidates(s, e.data)
+	if err != nil {
+		return err
+	}
+	c, err := enc.Encode(e.data, s.Elem, parts)
 	if err != nil {
 		return fmt.Errorf("chunk at %d: %w", s.Off, err)
 	}
+	e.refers = c.Refers
 	e.record = append(append(e.record[:0], c.Header...), c.Payload...)
 	e.row = index.Row{
 		Off:        s.Off,
@@ -264,16 +270,21 @@ func (w *writer) encode(enc *codec.Encoder, s Span, e *encoded) error {
 }
 
 // add writes the next chunk, unless an equal one stands in the archive already.
-// Meanwhile it hashes the original.
+// Meanwhile it hashes the original. What may be referred to must not refer: such
+// a chunk shares no record that does.
 func (w *writer) add(i int, e *encoded) error {
 	row := e.row
 	first, seen := w.records[e.sum]
-	if seen {
+	if seen = seen && !(w.spans[i].Referred && w.refers[first]); seen {
 		row = w.idx.Rows[first]
 		row.Off, row.DType = e.row.Off, e.row.DType
 	} else {
 		row.Pos = w.pos
 		w.records[e.sum] = i
+		w.stored++
+		if e.refers {
+			w.refers[i] = true
+		}
 	}
 	w.idx.Rows = append(w.idx.Rows, row)
 	err := whileHashing(w.sum, e.data, func() error {
@@ -314,7 +325,7 @@ func (w *writer) result() Result {
 		Original: w.info.Size(),
 		Stored:   w.pos,
 		Chunks:   len(w.spans),
-		Records:  len(w.records),
+		Records:  w.stored,
 		SHA256:   w.idx.Meta.SHA256,
 		Source:   w.info,
 	}

@@ -18,6 +18,9 @@ type Span struct {
 	Elem  codec.Elem
 	DType uint8        // its number in the index
 	Parts []codec.Part // the tensors in it
+
+	// Referred says that a later part may refer to this chunk.
+	Referred bool
 }
 
 // Plan cuts a file of size bytes into chunks of at most chunkLen bytes, a
@@ -28,7 +31,7 @@ func Plan(hdr *safetensors.Header, size int64, chunkLen int) []Span {
 	if chunkLen == 0 {
 		chunkLen = DefaultChunkLen
 	}
-	p := planner{chunkLen: int64(chunkLen)}
+	p := planner{chunkLen: int64(chunkLen), first: map[kind]int64{}}
 	if hdr != nil {
 		p.cut(hdr.DataStart, noDType)
 		for _, t := range hdr.Tensors {
@@ -44,21 +47,27 @@ type planner struct {
 	spans    []Span
 	end      int64 // of the last span
 	sharing  bool  // the last span is one of small tensors
+
+	first map[kind]int64 // where in the file the first tensor of a kind begins
 }
 
 func (p *planner) tensor(t safetensors.Tensor) {
 	p.cut(t.Begin, noDType)
 	n := t.End - p.end
+	from := len(p.spans)
 	switch {
 	case n <= 0:
 	case n >= min(largeTensor, p.chunkLen):
-		first := len(p.spans)
 		p.cut(t.End, t.DType)
-		for i := first; i < len(p.spans); i++ {
+		for i := from; i < len(p.spans); i++ {
 			p.spans[i].Parts = []codec.Part{partOf(t, 0, p.spans[i].Off)}
 		}
 	default:
 		p.share(int(n), t)
+		from = len(p.spans) - 1
+	}
+	if n == t.End-t.Begin && n > 0 {
+		p.offer(t, from)
 	}
 }
 

@@ -102,7 +102,7 @@ func TestReadPayload(t *testing.T) {
 			for b := from; b < to; b++ {
 				block := c.Block(b)
 				dst := make([]byte, block.Len)
-				if err := r.DecodeFrom(c, 0, b, p, from, dst); err != nil || !bytes.Equal(dst, data[block.Off:][:block.Len]) {
+				if err := r.DecodeFrom(t.Context(), c, 0, b, p, from, dst); err != nil || !bytes.Equal(dst, data[block.Off:][:block.Len]) {
 					t.Fatalf("block %d of [%d, %d): %v", b, from, to, err)
 				}
 			}
@@ -141,13 +141,13 @@ func TestWrongUse(t *testing.T) {
 		"blocks from -1":       payload(0, -1, 1),
 		"blocks past the end":  payload(0, 0, n+1),
 		"payload of chunk 1":   payload(1, 0, 1),
-		"block before payload": r.DecodeFrom(c, 0, 0, p, 1, dst),
-		"block after payload":  r.DecodeFrom(c, 0, 3, p, 1, dst),
-		"block past the end":   r.DecodeFrom(c, 0, n, p, 1, dst),
-		"from -1":              r.DecodeFrom(c, 0, 1, p, -1, dst),
-		"decode of chunk 1":    r.DecodeFrom(c, 1, 1, p, 1, dst),
-		"dst short":            r.DecodeFrom(c, 0, 1, p, 1, dst[1:]),
-		"payload short":        r.DecodeFrom(c, 0, 2, p[:len(p)-1], 1, dst),
+		"block before payload": r.DecodeFrom(t.Context(), c, 0, 0, p, 1, dst),
+		"block after payload":  r.DecodeFrom(t.Context(), c, 0, 3, p, 1, dst),
+		"block past the end":   r.DecodeFrom(t.Context(), c, 0, n, p, 1, dst),
+		"from -1":              r.DecodeFrom(t.Context(), c, 0, 1, p, -1, dst),
+		"decode of chunk 1":    r.DecodeFrom(t.Context(), c, 1, 1, p, 1, dst),
+		"dst short":            r.DecodeFrom(t.Context(), c, 0, 1, p, 1, dst[1:]),
+		"payload short":        r.DecodeFrom(t.Context(), c, 0, 2, p[:len(p)-1], 1, dst),
 		"no such block":        r.DecodeBlock(ctx, 0, n, dst),
 	} {
 		if err == nil || errors.Is(err, ErrCorrupt) {

@@ -21,6 +21,9 @@ type walker struct {
 	b     []byte
 	pos   int
 	notes strings.Builder
+
+	original []byte // decoded so far
+	chunks   []int  // where the chunks begun so far begin in it
 }
 
 // note describes the next n bytes, and skips them.
@@ -102,16 +105,18 @@ func decodeBySpec(t *testing.T, b []byte) (original []byte, notes string) {
 		p := b[rowsAt+40*i:]
 		row := specRow{int(binary.LittleEndian.Uint64(p[8:])), int(binary.LittleEndian.Uint32(p[16:])),
 			int(binary.LittleEndian.Uint32(p[20:])), int(binary.LittleEndian.Uint32(p[24:]))}
+		w.chunks = append(w.chunks, len(w.original))
 		if row.pos < w.pos {
 			// Stored once already: decode that record again, without notes.
-			again := &walker{b: b, pos: row.pos}
-			original = append(original, again.chunk(t, row, i)...)
+			again := &walker{b: b, pos: row.pos, original: w.original, chunks: w.chunks}
+			again.chunk(t, row, i)
+			w.original = again.original
 			continue
 		}
-		original = append(original, w.chunk(t, row, i)...)
+		w.chunk(t, row, i)
 	}
 	w.index(count)
-	return original, w.notes.String()
+	return w.original, w.notes.String()
 }
 
 func (w *walker) index(count int) {
@@ -158,13 +163,29 @@ type specStream struct {
 }
 
 type specModel struct {
-	kind, width, raw, sign int
-	natural                bool
-	alphabet               func(symbol int) int
-	streams                []specStream
+	selection                       *specSelection
+	kind, width, columns, raw, sign int
+	natural                         bool
+	alphabet                        func(symbol int) int
+	streams                         []specStream
 }
 
-func (w *walker) chunk(t *testing.T, row specRow, i int) []byte {
+// specSelection says which elements of a run are coded.
+type specSelection struct {
+	width, fill          int
+	constant             []byte
+	row, offset          int
+	stride, count, phase int
+	coded                []byte
+	done                 int // bytes of the run that have been decoded
+}
+
+func (s *specSelection) has(i int) bool {
+	j := (i + s.phase) / s.stride % s.count
+	return s.coded[j/8]>>(j%8)&1 == 1
+}
+
+func (w *walker) chunk(t *testing.T, row specRow, i int) {
 	t.Helper()
 	end := row.pos + row.header + row.payload
 	w.u8(fmt.Sprintf("CHUNK %d: method", i))
@@ -181,23 +202,68 @@ func (w *walker) chunk(t *testing.T, row specRow, i int) []byte {
 	if w.pos != row.pos+row.header {
 		t.Fatalf("chunk %d: header ends at %d, row says %d", i, w.pos, row.pos+row.header)
 	}
-	var out []byte
 	for k, b := range blocks {
 		m := &models[b.model]
-		out = append(out, w.block(t, m, len(out)/m.width, b.length, w.pos+b.stored, k)...)
+		var out []byte
+		if m.selection == nil {
+			first := (len(w.original) - w.chunks[i]) / m.width
+			out = w.block(t, m, first, b.length, w.pos+b.stored, k)
+		} else {
+			out = w.selected(t, m, b.length, w.pos+b.stored, k)
+		}
+		w.original = append(w.original, out...)
 	}
-	if w.pos != end || len(out) != row.length {
-		t.Fatalf("chunk %d ends at %d with %d bytes, row says %d with %d", i, w.pos, len(out), end, row.length)
+	if n := len(w.original) - w.chunks[i]; w.pos != end || n != row.length {
+		t.Fatalf("chunk %d ends at %d with %d bytes, row says %d with %d", i, w.pos, n, end, row.length)
 	}
+}
+
+// selected decodes a block whose model selects.
+func (w *walker) selected(t *testing.T, m *specModel, length, end, k int) []byte {
+	s := m.selection
+	first, n, coded := s.done/s.width, length/s.width, 0
+	for e := range n {
+		if s.has(first + e) {
+			coded += s.width
+		}
+	}
+	var inner []byte
+	var signs specBits
+	if s.fill == 2 {
+		signs.b = w.note((n-coded/s.width+7)/8, "block %d: signs", k)
+	}
+	if coded > 0 {
+		inner = w.block(t, m, 0, coded, end, k)
+	}
+	var out []byte
+	for e := range n {
+		switch {
+		case s.has(first + e):
+			out, inner = append(out, inner[:s.width]...), inner[s.width:]
+		case s.fill == 0:
+			out = append(out, s.constant...)
+		case s.fill == 2:
+			out = append(out, s.constant...)
+			out[len(out)-1] |= byte(signs.read(1) << 7)
+		default:
+			at := w.chunks[s.row] + s.offset + s.done + e*s.width
+			out = append(out, w.original[at:at+s.width]...)
+		}
+	}
+	s.done += length
 	return out
 }
 
 func (w *walker) model(k int) (m specModel) {
 	m.kind, m.width = w.u8(fmt.Sprintf("model %d: split", k)), 1
+	if m.kind == 3 {
+		m.selection = w.selection()
+		m.kind = w.u8("inner split")
+	}
 	widths := []int{8}
 	switch m.kind {
 	case 1:
-		m.width = w.u8("width")
+		m.width, m.columns = w.u8("width"), w.varint("columns")
 		widths = make([]int, m.width)
 		for i := range widths {
 			widths[i] = 8
@@ -209,6 +275,18 @@ func (w *walker) model(k int) (m specModel) {
 		m.streams = append(m.streams, w.stream(&m, i, bits))
 	}
 	return m
+}
+
+func (w *walker) selection() *specSelection {
+	s := &specSelection{width: w.u8("width"), fill: w.u8("fill")}
+	if s.fill == 1 {
+		s.row, s.offset = w.varint("row"), w.varint("offset")
+	} else {
+		s.constant = w.note(s.width, "constant")
+	}
+	s.stride, s.count, s.phase = w.varint("stride"), w.varint("count"), w.varint("phase")
+	s.coded = w.note((s.count+7)/8, "coded")
+	return s
 }
 
 func (w *walker) top(m *specModel) (widths []int) {
@@ -492,8 +570,12 @@ func (w *walker) block(t *testing.T, m *specModel, first, length, end, k int) []
 // element puts element e of n together.
 func (m *specModel) element(out []byte, symbols [][]byte, e, n int) {
 	if m.kind != 2 {
+		at := e
+		if m.kind == 1 && e < n/m.columns*m.columns {
+			at = e%m.columns*(n/m.columns) + e/m.columns
+		}
 		for k := range out {
-			out[k] = symbols[k][e]
+			out[k] = symbols[k][at]
 		}
 		return
 	}

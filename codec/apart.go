@@ -24,6 +24,10 @@ func (a *apart) take(s *split, data []byte) [][]byte {
 	case splitPlain:
 		copy(streams[0], data)
 	case splitPlanes:
+		if s.columns > 1 {
+			gatherTransposed(streams, data, s.width, s.columns)
+			break
+		}
 		for k := range streams {
 			gatherPlane(streams[k], data[k:], s.width)
 		}

@@ -9,8 +9,11 @@ import (
 )
 
 // gaussianBF16 makes n bytes of normal bf16 weights.
-func gaussianBF16(n int) []byte {
-	r := rand.New(rand.NewPCG(1, 2))
+func gaussianBF16(n int) []byte { return gaussianBF16Of(1, n) }
+
+// gaussianBF16Of makes other ones for each seed.
+func gaussianBF16Of(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 2))
 	b := make([]byte, n)
 	for i := 0; i+1 < n; i += 2 {
 		bits := math.Float32bits(float32(r.NormFloat64() * 0.02))
@@ -82,7 +85,7 @@ func benchmarkDecode(b *testing.B, data []byte, level Level) {
 	for b.Loop() {
 		for i := range c.NumBlocks() {
 			k := c.Block(i)
-			if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
+			if err := d.Decode(c, i, dst[k.Off:k.Off+k.Len], enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen], nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -120,9 +123,10 @@ func benchmarkEncode(b *testing.B, backend string, m Method, data []byte, elem E
 }
 
 // BenchmarkEncodeTensors codes a chunk of many small tensors, each of a scale
-// of its own.
+// of its own, which have nothing in common with what they might refer to.
 func BenchmarkEncodeTensors(b *testing.B) {
 	data := gaussianBF16(4 << 20)
+	other := gaussianBF16Of(2, len(data))
 	for _, size := range []int{4 << 10, 32 << 10, 256 << 10} {
 		scaled := make([]byte, len(data))
 		var parts []Part
@@ -130,7 +134,7 @@ func BenchmarkEncodeTensors(b *testing.B) {
 			scale := uint16(at/size*7%5) << bf16Mantissa
 			binary.LittleEndian.PutUint16(scaled[at:], binary.LittleEndian.Uint16(data[at:])-scale)
 			if at%size == 0 && at > 0 {
-				parts = append(parts, Part{Off: at})
+				parts = append(parts, Part{Off: at, RefData: other[at : at+size]})
 			}
 		}
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -165,7 +169,7 @@ func BenchmarkBlockLen(b *testing.B) {
 			k := c.Block(1)
 			dst, d := make([]byte, k.Len), NewDecoder()
 			for b.Loop() {
-				if err := d.Decode(c, 1, dst, enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen]); err != nil {
+				if err := d.Decode(c, 1, dst, enc.Payload[k.StoredOff:k.StoredOff+k.StoredLen], nil); err != nil {
 					b.Fatal(err)
 				}
 			}

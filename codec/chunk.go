@@ -12,6 +12,7 @@ type Block struct {
 	StoredOff, StoredLen int    // coded bytes, from the payload's start
 	Sum                  uint64 // xxh3-64 of the original bytes
 	model                int
+	runOff               int // of a selection: original bytes of its run before the block
 }
 
 // Chunk is a parsed chunk header. It is safe for concurrent use.
@@ -51,6 +52,9 @@ func ParseChunk(header []byte, size int) (*Chunk, error) {
 		}
 		c.models, b = append(c.models, m), rest
 		c.memSize += m.memSize()
+		if m.sel != nil && m.sel.count > size/m.sel.width {
+			return nil, fmt.Errorf("%w: selection among %d indices in a chunk of %d bytes", ErrCorrupt, m.sel.count, size)
+		}
 	}
 	if err := c.parseBlocks(b, int(blocks), size); err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ func (c *Chunk) parseBlocks(b []byte, n, size int) error {
 		return errShortHeader
 	}
 	c.blocks = make([]Block, n)
-	c.memSize += n * 56
+	c.memSize += n * 64
 	off := 0
 	for i := range c.blocks {
 		block := &c.blocks[i]
@@ -83,8 +87,11 @@ func (c *Chunk) parseBlocks(b []byte, n, size int) error {
 		*block = Block{Off: off, Len: int(v[0]), model: int(v[1]), StoredOff: c.payload, StoredLen: int(v[2]),
 			Sum: binary.LittleEndian.Uint64(b)}
 		b = b[8:]
-		if block.Len == 0 || block.Len%c.models[block.model].split.width != 0 {
+		if block.Len == 0 || block.Len%c.models[block.model].width() != 0 {
 			return fmt.Errorf("%w: block of %d bytes", ErrCorrupt, block.Len)
+		}
+		if err := c.placeInRun(i); err != nil {
+			return err
 		}
 		off += block.Len
 		c.payload += block.StoredLen

@@ -3,7 +3,8 @@
 // A chunk is a run of bytes whose elements share one type. It is cut into
 // blocks, each of which can be decoded alone; blocks share models (a split of
 // the elements into streams, and an entropy coder with its tables for each
-// stream). docs/format.md specifies every byte.
+// stream). A block may be coded as what differs from bytes of another chunk: its
+// caller finds these and hands them in. docs/format.md specifies every byte.
 //
 // The package knows nothing of files, indexes, caches or mounts: bytes in,
 // bytes out.
@@ -131,4 +132,5 @@ type Encoded struct {
 	Method  Method // the method used; with Auto, the one chosen
 	Header  []byte // models and block table
 	Payload []byte // coded blocks, one after another
+	Refers  bool   // some block needs a Reference to be decoded
 }

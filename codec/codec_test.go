@@ -56,13 +56,23 @@ func testData(n int) map[string][]byte {
 	}
 }
 
-// decodeChunk decodes all blocks of a chunk, in an order that is not theirs,
-// and checks that nothing is written beyond them.
+// decodeChunk decodes all blocks of a chunk that refers to nothing.
 func decodeChunk(t *testing.T, enc Encoded, size int) ([]byte, error) {
+	t.Helper()
+	return decodeReferring(t, enc, size, nil)
+}
+
+// decodeReferring decodes all blocks of a chunk, in an order that is not theirs,
+// and checks that nothing is written beyond them and that the header, parsed, is
+// written as it was. chunks are those that it may refer to, by row.
+func decodeReferring(t *testing.T, enc Encoded, size int, chunks map[int][]byte) ([]byte, error) {
 	t.Helper()
 	c, err := ParseChunk(enc.Header, size)
 	if err != nil {
 		return nil, err
+	}
+	if !bytes.Equal(remarshal(c), enc.Header) {
+		t.Fatal("the header is not what its parts are written as")
 	}
 	if c.PayloadLen() != len(enc.Payload) {
 		return nil, fmt.Errorf("%w: payload of %d bytes, header says %d", ErrCorrupt, len(enc.Payload), c.PayloadLen())
@@ -74,8 +84,15 @@ func decodeChunk(t *testing.T, enc Encoded, size int) ([]byte, error) {
 		if got := c.Find(b.Off + b.Len - 1); got != i {
 			t.Fatalf("Find(%d) = %d, want %d", b.Off+b.Len-1, got, i)
 		}
+		var ref []byte
+		if r, ok := c.Reference(i); ok {
+			if r.Off+r.Len > len(chunks[r.Row]) {
+				return nil, fmt.Errorf("%w: reference to %v", ErrCorrupt, r)
+			}
+			ref = chunks[r.Row][r.Off : r.Off+r.Len]
+		}
 		src := slices.Clone(enc.Payload[b.StoredOff : b.StoredOff+b.StoredLen])
-		if err := c.Decode(i, out[b.Off:b.Off+b.Len:b.Off+b.Len], src[:len(src):len(src)]); err != nil {
+		if err := c.Decode(i, out[b.Off:b.Off+b.Len:b.Off+b.Len], src[:len(src):len(src)], ref); err != nil {
 			return nil, err
 		}
 	}
@@ -83,6 +100,12 @@ func decodeChunk(t *testing.T, enc Encoded, size int) ([]byte, error) {
 		t.Fatal("decoding wrote beyond the chunk")
 	}
 	return out[:size], nil
+}
+
+// remarshal writes a parsed header again.
+func remarshal(c *Chunk) []byte {
+	e := Encoder{models: c.models, blocks: c.blocks}
+	return e.marshal(c.method)
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -264,6 +287,14 @@ func FuzzParseChunk(f *testing.F) {
 			f.Add(enc.Header, enc.Payload, 600)
 		}
 	}
+	for name, data := range testData(4000) {
+		part := Part{Shape: []int64{20, 100}, RefData: within(data, gaussianBF16(4000), 2, axis{1, 100, 0}, func(j int) bool { return j > 40 })}
+		enc, err := NewEncoder(Scape, 1000).Encode(data, BF16, []Part{part})
+		if err != nil {
+			f.Fatal(name, err)
+		}
+		f.Add(enc.Header, enc.Payload, 4000)
+	}
 	f.Fuzz(func(t *testing.T, header, payload []byte, size int) {
 		c, err := ParseChunk(header, size)
 		if err != nil {
@@ -272,12 +303,16 @@ func FuzzParseChunk(f *testing.F) {
 			}
 			return
 		}
+		if !bytes.Equal(remarshal(c), header) {
+			t.Fatal("the header is not what its parts are written as")
+		}
 		for i := range min(c.NumBlocks(), 64) {
 			b := c.Block(i)
 			if b.StoredOff+b.StoredLen > len(payload) {
 				return
 			}
-			_ = c.Decode(i, make([]byte, b.Len), payload[b.StoredOff:b.StoredOff+b.StoredLen])
+			r, _ := c.Reference(i)
+			_ = c.Decode(i, make([]byte, b.Len), payload[b.StoredOff:b.StoredOff+b.StoredLen], make([]byte, r.Len))
 		}
 	})
 }
@@ -285,19 +320,27 @@ func FuzzParseChunk(f *testing.F) {
 func FuzzRoundTrip(f *testing.F) {
 	for name := range testElems {
 		for _, data := range testData(300) {
-			f.Add(data, name, uint(len(data)/3))
+			f.Add(data, name, uint(len(data)/3), uint8(7), uint8(1))
 		}
+		f.Add(bytes.Repeat(gaussianBF16(1500), 4), name, uint(3000), uint8(30), uint8(5))
 	}
-	f.Fuzz(func(t *testing.T, data []byte, elem string, cut uint) {
+	// Beside a cut anywhere, the data from there on may refer to what is as long
+	// from its begin on.
+	f.Fuzz(func(t *testing.T, data []byte, elem string, cut uint, columns, skip uint8) {
 		e, ok := testElems[elem]
 		if !ok || len(data) == 0 {
 			return
 		}
-		enc, err := NewEncoder(Auto, 512).Encode(data, e, partsAt(int(cut%uint(len(data)))))
+		at := int(cut % uint(len(data)))
+		part := Part{Off: at, Shape: []int64{int64(len(data)), int64(columns)}, Skip: int64(skip)}
+		if n := len(data) - at; n <= at {
+			part.Ref, part.RefData = Reference{Row: 9, Len: n}, data[:n]
+		}
+		enc, err := NewEncoder(Auto, 512).Encode(data, e, []Part{{}, part})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := decodeChunk(t, enc, len(data)); err != nil || !bytes.Equal(got, data) {
+		if got, err := decodeReferring(t, enc, len(data), map[int][]byte{9: data}); err != nil || !bytes.Equal(got, data) {
 			t.Fatalf("%v, equal %v", err, bytes.Equal(got, data))
 		}
 	})

@@ -19,6 +19,8 @@ type Decoder struct {
 	streams [2 + maxSplitWidth]streamDecoder
 	tiles   [2 + maxSplitWidth][]byte
 	units   [2 * tile]byte
+	order   transposed // of the block, if its planes are transposed
+	compact []byte     // the coded elements of a selection
 	tools   decodeTools
 }
 
@@ -32,13 +34,25 @@ type decodeTools struct {
 func NewDecoder() *Decoder { return new(Decoder) }
 
 // Decode decodes block i of c from src, the block's coded bytes, into dst,
-// which has just its length. Errors wrap ErrCorrupt; dst is then undefined.
-func (d *Decoder) Decode(c *Chunk, i int, dst, src []byte) error {
+// which has just its length. ref is the stretch of the original that
+// c.Reference(i) names, if it names one. Errors wrap ErrCorrupt; dst is then
+// undefined.
+func (d *Decoder) Decode(c *Chunk, i int, dst, src, ref []byte) error {
 	b := &c.blocks[i]
 	if len(dst) != b.Len || len(src) != b.StoredLen {
 		return fmt.Errorf("decode block %d: buffers of %d and %d bytes for %d and %d", i, len(dst), len(src), b.Len, b.StoredLen)
 	}
-	if err := d.decode(c.models[b.model], dst, src, b.Off); err != nil {
+	if r, ok := c.Reference(i); ok && len(ref) != r.Len {
+		return fmt.Errorf("decode block %d: reference of %d bytes for %d", i, len(ref), r.Len)
+	}
+	m := c.models[b.model]
+	var err error
+	if m.sel != nil {
+		err = d.decodeSelected(m, b, dst, src, ref)
+	} else {
+		err = d.decode(m, dst, src, b.Off)
+	}
+	if err != nil {
 		return err
 	}
 	if xxh3.Hash(dst) != b.Sum {
@@ -66,12 +80,17 @@ func (d *Decoder) decode(m *model, dst, src []byte, at int) error {
 		return err
 	}
 	width := m.split.width
+	d.order = newTransposed(n, max(m.split.columns, 1))
 	for at := 0; at < n; {
 		size, err := d.readTiles(m, min(tile, n-at))
 		if err != nil {
 			return err
 		}
-		d.join(m, dst[at*width:(at+size)*width], size)
+		if m.split.columns > 1 {
+			d.joinTransposed(m, dst, size)
+		} else {
+			d.join(m, dst[at*width:(at+size)*width], size)
+		}
 		at += size
 	}
 	for k := range m.streams {
@@ -245,8 +264,8 @@ func newZstdDecoder() *zstd.Decoder {
 var decoders = sync.Pool{New: func() any { return NewDecoder() }}
 
 // Decode is Decoder.Decode with a Decoder of its own, reused between calls.
-func (c *Chunk) Decode(i int, dst, src []byte) error {
+func (c *Chunk) Decode(i int, dst, src, ref []byte) error {
 	d := decoders.Get().(*Decoder)
 	defer decoders.Put(d)
-	return d.Decode(c, i, dst, src)
+	return d.Decode(c, i, dst, src, ref)
 }

@@ -37,7 +37,8 @@ type Encoder struct {
 	zstd     *zstd.Encoder
 	repeats  repeats
 	trial    *zstd.Encoder
-	parts    []byte
+	trialled []byte
+	selected []byte // what a selection leaves of a block
 }
 
 // NewEncoder gives an Encoder for m; blockLen 0 means DefaultBlockLen.
@@ -59,6 +60,11 @@ type Part struct {
 	Off   int     // its first byte in the chunk
 	Shape []int64 // of the whole tensor in elements, row-major; nil if not known
 	Skip  int64   // elements of the tensor that lie before the chunk
+
+	// What the part may be coded as a reference to, where it has equal bytes: a
+	// stretch of the original as long as the part. Without RefData, nothing.
+	Ref     Reference
+	RefData []byte
 }
 
 // Encode codes data, 1 to MaxChunkLen bytes of elements elem. parts, their
@@ -93,7 +99,7 @@ func (e *Encoder) Encode(data []byte, elem Elem, parts []Part) (Encoded, error) 
 	if e.method == Auto {
 		method = e.settle(method, data)
 	}
-	return Encoded{Method: method, Header: e.marshal(method), Payload: e.payload}, nil
+	return Encoded{Method: method, Header: e.marshal(method), Payload: e.payload, Refers: e.refers()}, nil
 }
 
 // settle replaces what scape made by a plainer method where that is smaller.
@@ -104,6 +110,11 @@ func (e *Encoder) settle(method Method, data []byte) Method {
 		return Raw
 	}
 	return method
+}
+
+// refers tells whether a model fills from a reference.
+func (e *Encoder) refers() bool {
+	return slices.ContainsFunc(e.models, func(m *model) bool { return m.sel != nil && m.sel.fill == fillReference })
 }
 
 func (e *Encoder) reset() {
@@ -178,6 +189,10 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 // encodeRun codes data by one model, in blocks of about equal length of at
 // most blockLen, or stores it where the model does not pay for itself.
 func (e *Encoder) encodeRun(m *model, data []byte, blockLen int) {
+	if m.sel != nil {
+		e.encodeSelected(m, data)
+		return
+	}
 	start := e.mark()
 	e.models = append(e.models, m)
 	index := len(e.models) - 1
@@ -240,10 +255,16 @@ func (e *Encoder) encodeBlock(index int, data []byte) bool {
 		}
 		index = e.stored
 	}
+	e.appendEntry(index, data, at)
+	return e.models[index] == m
+}
+
+// appendEntry appends the entry of a block whose coded bytes begin at byte at
+// of the payload.
+func (e *Encoder) appendEntry(index int, data []byte, at int) {
 	b := Block{Len: len(data), StoredLen: len(e.payload) - at, Sum: xxh3.Hash(data), model: index}
 	e.blocks = append(e.blocks, b)
 	e.at += len(data)
-	return e.models[index] == m
 }
 
 // appendBlock appends the coded streams of data, which begins at byte at of

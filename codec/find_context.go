@@ -41,10 +41,6 @@ type contextChoice struct {
 	cost    float64
 }
 
-// axis tells places apart: element i of a run has place (i+phase)/stride mod
-// count.
-type axis struct{ stride, count, phase uint64 }
-
 // candidate is a way to tell classes apart.
 type candidate struct {
 	promise float64 // bits an element that it may save
@@ -58,7 +54,6 @@ type candidate struct {
 // Bounds of the search.
 const (
 	minContextElements = 1000 // a run of fewer is not worth the tables
-	minPerPlace        = 4    // elements
 	screenElements     = 1 << 14
 	screenPairs        = 1 << 13 // to find buckets
 )
@@ -127,7 +122,7 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 		}
 	}
 	n := f.n
-	for _, a := range axes(part, n) {
+	for _, a := range part.axes(n)[1:] { // the first has one place alone
 		add(candidate{promise: f.placesPromise(a), axes: []axis{a}, steps: 1})
 	}
 	places := byPromise(list, search.exact)
@@ -201,41 +196,6 @@ func (f *contextFinder) take() {
 	}
 }
 
-// axes lists the axes of a part of n elements that have some elements for each
-// place, and more than one place.
-func axes(part Part, n int) (list []axis) {
-	add := func(stride, count uint64) {
-		a := axis{stride: stride, count: count}
-		whole := stride * count
-		skip := uint64(part.Skip) % whole
-		first := skip / stride
-		if last := (skip + uint64(n) - 1) / stride; last < count { // no place comes twice
-			a.count = last - first + 1
-			a.phase = skip - first*stride
-		} else {
-			a.phase = skip
-		}
-		if a.count > 1 && a.count <= maxPlaces && a.count*minPerPlace <= uint64(n) && !slices.Contains(list, a) {
-			list = append(list, a)
-		}
-	}
-	total, ok := elements(part.Shape)
-	if !ok {
-		return nil
-	}
-	stride := uint64(1)
-	for i := len(part.Shape) - 1; i >= 0; i-- {
-		d := uint64(part.Shape[i])
-		if d > 1 {
-			add(stride, d)
-			add(1, stride*d)
-			add(stride, total/stride)
-		}
-		stride *= d
-	}
-	return list
-}
-
 // elements is the number of elements in a tensor, if it has any and they are
 // not too many to count by.
 func elements(shape []int64) (n uint64, ok bool) {
@@ -280,15 +240,15 @@ func (f *contextFinder) sumPlaces(a axis, step int) {
 			f.sums[p] += int64(m)
 			f.seen[p]++
 		}
-		if r += uint64(step); r >= a.stride {
+		if r += step; r >= a.stride {
 			p, r = (p+r/a.stride)%a.count, r%a.stride
 		}
 	}
 }
 
 func (f *contextFinder) clearSums(a axis) {
-	f.sums = slices.Grow(f.sums[:0], int(a.count))[:a.count]
-	f.seen = slices.Grow(f.seen[:0], int(a.count))[:a.count]
+	f.sums = slices.Grow(f.sums[:0], a.count)[:a.count]
+	f.seen = slices.Grow(f.seen[:0], a.count)[:a.count]
 	clear(f.sums)
 	clear(f.seen)
 }
@@ -299,7 +259,7 @@ func (f *contextFinder) clearSums(a axis) {
 // in scale; knowing the scale s of a normal weight saves about the variance of
 // ln s in nats (half of Fisher's information, which is 2).
 func (f *contextFinder) placesPromise(a axis) float64 {
-	step := sampleStep(f.n, max(screenElements, 8*int(a.count)))
+	step := sampleStep(f.n, max(screenElements, 8*a.count))
 	f.sumPlaces(a, step)
 	var n, k, sum, squares, between float64
 	for p, c := range f.seen {
@@ -352,7 +312,7 @@ func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoi
 		} else {
 			f.sumRest(a, &c.axes[0], step)
 		}
-		p := placeAxis{stride: a.stride, phase: a.phase, class: f.scales(step)}
+		p := placeAxis{stride: uint64(a.stride), phase: uint64(a.phase), class: f.scales(step)}
 		p.fill(f.class, 0, i > 0)
 		c.axes = append(c.axes, p)
 		side += float64(a.count)*float64(bits.Len8(slices.Max(p.class))) + 8*8

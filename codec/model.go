@@ -1,7 +1,12 @@
 package codec
 
-// model is how blocks are coded: a split, and a coder for each of its streams.
+import "fmt"
+
+// model is how blocks are coded: a split, and a coder for each of its streams;
+// of all elements, or of those that a selection leaves.
 type model struct {
+	sel     *selection // or nil
+	placed  bool       // while parsing: a block of sel's run was seen
 	split   split
 	streams []stream
 
@@ -30,6 +35,9 @@ func (m *model) packedRaw() bool {
 }
 
 func (m *model) marshal(dst []byte) []byte {
+	if m.sel != nil {
+		dst = m.sel.marshal(dst)
+	}
 	dst = m.split.marshal(dst)
 	for i := range m.streams {
 		dst = m.streams[i].marshal(dst)
@@ -37,12 +45,22 @@ func (m *model) marshal(dst []byte) []byte {
 	return dst
 }
 
-func parseModel(b []byte) (*model, []byte, error) {
+func parseModel(b []byte) (m *model, rest []byte, err error) {
+	var sel *selection
+	if len(b) > 0 && splitKind(b[0]) == splitSelect {
+		if sel, b, err = parseSelection(b[1:]); err != nil {
+			return nil, nil, err
+		}
+	}
 	s, b, err := parseSplit(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := newModel(s)
+	m = newModel(s)
+	m.sel = sel
+	if sel != nil && s.width > sel.width {
+		return nil, nil, fmt.Errorf("%w: elements of %d bytes of a selection of %d", ErrCorrupt, s.width, sel.width)
+	}
 	for i := range m.streams {
 		if b, err = m.streams[i].parse(b, s.symbolKey(i)); err != nil {
 			return nil, nil, err
@@ -51,9 +69,20 @@ func parseModel(b []byte) (*model, []byte, error) {
 	return m, b, nil
 }
 
+// width is how many bytes a block has a multiple of.
+func (m *model) width() int {
+	if m.sel != nil {
+		return m.sel.width
+	}
+	return m.split.width
+}
+
 // memSize is about the bytes that the model takes with its tables made.
 func (m *model) memSize() int {
 	size := 512
+	if m.sel != nil {
+		size += 128 + len(m.sel.coded)
+	}
 	if m.split.kind == splitTop {
 		size += 2048
 	}

@@ -12,27 +12,36 @@ const sampleLen = 32 << 10
 
 // zstdPromises tells by a sample whether zstd on a run's planes may beat what
 // the other model takes.
-func (e *Encoder) zstdPromises(m *model, data []byte, bits float64) bool {
-	width := m.split.width
-	sample := data
-	if len(data) > sampleLen {
-		at := (len(data) - sampleLen) / 2 / width * width
-		sample = data[at : at+sampleLen]
-	}
-	streams := e.apart.take(&m.split, sample)
+func (e *Encoder) zstdPromises(planes *split, data []byte, bits float64) bool {
 	perByte := bits / 8 / float64(len(data))
-	if entropyOf(streams) >= perByte*float64(len(sample)) && !e.repeats.any(streams) {
-		return false
+	return e.sampleSize(planes, sampleOf(data, planes.width, sampleLen), perByte) < perByte
+}
+
+// trialGain is about how much smaller zstd at its strongest makes what repeats
+// itself than the level that tries it.
+const trialGain = 0.95
+
+// sampleSize estimates the share of its size that zstd makes of the streams of
+// a sample, if it may be below most.
+func (e *Encoder) sampleSize(s *split, sample []byte, most float64) float64 {
+	streams := e.apart.take(s, sample)
+	repeats := e.repeats.any(streams)
+	if !repeats && entropyOf(streams) >= most*float64(len(sample)) {
+		return math.Inf(1)
 	}
 	if e.trial == nil {
 		e.trial = newZstdEncoder(zstd.SpeedDefault)
 	}
 	size := 0
-	for _, s := range streams {
-		e.parts = e.trial.EncodeAll(s, e.parts[:0])
-		size += len(e.parts)
+	for _, stream := range streams {
+		e.trialled = e.trial.EncodeAll(stream, e.trialled[:0])
+		size += len(e.trialled)
 	}
-	return float64(size)/float64(len(sample)) < perByte
+	share := float64(size) / float64(len(sample))
+	if repeats {
+		share *= trialGain
+	}
+	return share
 }
 
 // entropyOf is the bytes that the streams take by their entropies: zstd makes

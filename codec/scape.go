@@ -1,5 +1,7 @@
 package codec
 
+import "math"
+
 // The method scape: exponent and the top t mantissa bits of a float as one
 // symbol, coded by rANS, with t and the sign's place chosen by cost; the other
 // bits raw. Each tensor, or run of tensors that are alike, has a model of its
@@ -7,7 +9,8 @@ package codec
 
 // run is a part of a chunk that shares a model.
 type run struct {
-	from, to int // bytes of the chunk
+	from, to int     // bytes of the chunk
+	shape    []int64 // of the tensor, if it is all of one
 	hist     *histogram
 	top      choice
 	context  *contextChoice // nil: none
@@ -26,6 +29,13 @@ const runOverhead = 8 * 40
 const maxRuns = MaxModels / 2
 
 func (e *Encoder) encodeScape(data []byte, elem Elem, parts []Part) {
+	for _, s := range stretches(data, elem, parts) {
+		e.encodeStretch(data[s.from:s.to], elem, s)
+	}
+}
+
+// encodePlain codes all elements of data.
+func (e *Encoder) encodePlain(data []byte, elem Elem, parts []Part) {
 	if elem.Exponent == 0 {
 		e.encodePlanes(data, elem)
 		return
@@ -56,15 +66,18 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 		next := run{from: start, to: end, hist: e.count.count(data[start:end], int(elem.Width))}
 		next.measure(elem, e.fast())
 		if c, ok := e.finder.find(data[start:end], elem, of, next.top, e.level, e.contextBlockLen()); ok {
-			c.context.fromChunk(start / int(elem.Width))
+			c.context.fromChunk((e.at + start) / int(elem.Width))
 			next.context = &c
 			next.cost = c.cost + runOverhead
+		}
+		if i > 0 {
+			next.shape = parts[i-1].Shape
 		}
 		start = end
 		if last := len(runs) - 1; last >= 0 && runs[last].context == nil && next.context == nil {
 			both := run{from: runs[last].from, to: end, hist: runs[last].hist.join(next.hist)}
 			both.measure(elem, e.fast())
-			if both.cost <= runs[last].cost+next.cost || len(runs) == maxRuns {
+			if both.cost <= runs[last].cost+next.cost || len(e.models)+len(runs) >= maxRuns {
 				runs[last] = both
 				continue
 			}
@@ -83,10 +96,14 @@ func (r *run) measure(elem Elem, fast bool) {
 }
 
 func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
-	planes := zstdModel(planesOf(elem))
+	e.encodeSmaller(data, e.floatModels(data, r, elem)...)
+}
+
+// floatModels gives the models that may code data, a run of floats.
+func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
+	planes := planesOf(elem)
 	if r.top.split.kind != splitTop {
-		e.encodeSmaller(data, e.planeModel(data, elem), planes)
-		return
+		return e.withTransposed([]*model{e.planeModel(data, elem), zstdModel(planes)}, data, r, elem, math.Inf(1))
 	}
 	m := newModel(r.top.split)
 	blockLen := e.blockLen
@@ -102,11 +119,11 @@ func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
 		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.fast())
 	}
 	bits += e.chooseRest(m, data, perBlock)
-	if e.zstdPromises(planes, data, bits) {
-		e.encodeSmaller(data, m, planes)
-		return
+	models := []*model{m}
+	if e.zstdPromises(&planes, data, bits) {
+		models = append(models, zstdModel(planes))
 	}
-	e.encodeRun(m, data, blockLen)
+	return e.withTransposed(models, data, r, elem, bits)
 }
 
 func (e *Encoder) contextBlockLen() int { return max(e.blockLen, contextBlockLen) }
@@ -199,7 +216,11 @@ func (e *Encoder) countStreams(m *model, data []byte) [][256]uint32 {
 // encodePlanes codes integers and bytes: every byte plane by rANS, or by zstd
 // where that is smaller.
 func (e *Encoder) encodePlanes(data []byte, elem Elem) {
-	e.encodeSmaller(data, e.planeModel(data, elem), zstdModel(planesOf(elem)), zstdModel(split{kind: splitPlain, width: 1}))
+	e.encodeSmaller(data, e.planeModels(data, elem)...)
+}
+
+func (e *Encoder) planeModels(data []byte, elem Elem) []*model {
+	return []*model{e.planeModel(data, elem), zstdModel(planesOf(elem)), zstdModel(split{kind: splitPlain, width: 1})}
 }
 
 func (e *Encoder) planeModel(data []byte, elem Elem) *model {
@@ -214,19 +235,26 @@ func (e *Encoder) planeModel(data []byte, elem Elem) *model {
 // encodeSmaller codes data by the model that makes it smallest; the first of
 // equals.
 func (e *Encoder) encodeSmaller(data []byte, models ...*model) {
+	if lens := e.blockLensFor(models[0], len(data)); len(models) == 1 && len(lens) == 1 {
+		e.encodeRun(models[0], data, lens[0])
+		return
+	}
 	start := e.mark()
 	var best *model
-	bestSize := 0
+	bestSize, bestLen, lastLen := 0, 0, 0
 	for _, m := range models {
-		e.rewind(start)
-		e.encodeRun(m, data, e.blockLen)
-		if size := e.size(); best == nil || size < bestSize {
-			best, bestSize = m, size
+		for _, blockLen := range e.blockLensFor(m, len(data)) {
+			e.rewind(start)
+			e.encodeRun(m, data, blockLen)
+			if size := e.size(); best == nil || size < bestSize {
+				best, bestSize, bestLen = m, size, blockLen
+			}
+			lastLen = blockLen
 		}
 	}
-	if best != models[len(models)-1] {
+	if best != models[len(models)-1] || bestLen != lastLen {
 		e.rewind(start)
-		e.encodeRun(best, data, e.blockLen)
+		e.encodeRun(best, data, bestLen)
 	}
 }
 

@@ -33,6 +33,7 @@ const (
 type split struct {
 	kind    splitKind
 	width   int // bytes of an element
+	columns int // splitPlanes: taken column by column, if above 1
 	raw     int // splitTop: raw bits of the unit
 	sign    signPlace
 	natural bool // splitTop: streams in the order of elements, not paired
@@ -83,6 +84,7 @@ func (s *split) marshal(dst []byte) []byte {
 	switch s.kind {
 	case splitPlanes:
 		dst = append(dst, byte(s.width))
+		dst = binary.AppendUvarint(dst, uint64(max(s.columns, 1)))
 	case splitTop:
 		flags := byte(s.sign)
 		if s.natural {
@@ -106,12 +108,15 @@ func parseSplit(b []byte) (s split, rest []byte, err error) {
 		if len(b) < 1 {
 			return s, nil, errShortHeader
 		}
-		if s.width = int(b[0]); !validWidth(s.width) || s.width == 1 {
+		if s.width = int(b[0]); !validWidth(s.width) {
 			return s, nil, fmt.Errorf("%w: planes of width %d", ErrCorrupt, s.width)
 		}
-		return s, b[1:], nil
+		s.columns, rest, err = parseColumns(b[1:])
+		return s, rest, err
 	case splitTop:
 		return parseTop(s, b)
+	case splitSelect:
+		return s, nil, fmt.Errorf("%w: a selection within a selection", ErrCorrupt)
 	}
 	return s, nil, fmt.Errorf("%w: split number %d", ErrUnsupported, s.kind)
 }

@@ -73,9 +73,9 @@ func (n *archiveNode) decodeSpan(ctx context.Context, r *archive.Reader, chunk i
 		// Prefetch returns when the load has ended, as the context cannot be
 		// cancelled: payload is free to be used again after the loop.
 		err := n.fs.cache.Prefetch(context.Background(), n.key(chunk, b), c.Block(b).Len,
-			func(_ context.Context, dst []byte) error {
+			func(ctx context.Context, dst []byte) error {
 				n.fs.stats.aheadBytes.Add(uint64(len(dst)))
-				return r.DecodeFrom(c, chunk, b, payload, from, dst)
+				return r.DecodeFrom(ctx, c, chunk, b, payload, from, dst)
 			})
 		if errors.Is(err, cache.ErrNoRoom) || errors.Is(err, cache.ErrClosed) {
 			return nil

@@ -195,7 +195,7 @@ func (e *encoding) race(ctx context.Context, budget time.Duration) (decodes, cop
 	dst := make([]byte, codec.MaxBlockLen)
 	var decodeAt, copyAt int
 	decode := func(c *codedChunk, i int, b codec.Block) error {
-		return dec.Decode(c.chunk, i, dst[:b.Len], c.payload[b.StoredOff:b.StoredOff+b.StoredLen])
+		return dec.Decode(c.chunk, i, dst[:b.Len], c.payload[b.StoredOff:b.StoredOff+b.StoredLen], nil)
 	}
 	memcpy := func(c *codedChunk, _ int, b codec.Block) error {
 		copy(dst[:b.Len], c.data[b.Off:b.Off+b.Len])

@@ -111,7 +111,7 @@ func (c *coded) decode(dec *codec.Decoder, dst []byte) error {
 
 func (c *coded) decodeBlock(dec *codec.Decoder, chunk *codec.Chunk, i int, dst []byte) error {
 	b := chunk.Block(i)
-	return dec.Decode(chunk, i, dst[b.Off:b.Off+b.Len], c.payload[b.StoredOff:b.StoredOff+b.StoredLen])
+	return dec.Decode(chunk, i, dst[b.Off:b.Off+b.Len], c.payload[b.StoredOff:b.StoredOff+b.StoredLen], nil)
 }
 
 // gbps does fn, which handles n bytes, for about a round.
