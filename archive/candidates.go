@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sort"
 
@@ -62,17 +61,18 @@ const (
 	probeLen = 128
 )
 
-// readCandidates gives the parts of s, whose bytes are data, those with a
-// candidate that has bytes in common with them together with its bytes.
-func (w *writer) readCandidates(s Span, data []byte) ([]codec.Part, error) {
+// Candidates gives the parts of s, one of the spans of src, whose bytes are data:
+// those with a candidate that has bytes in common with them together with its
+// bytes, read from src.
+func Candidates(src io.ReaderAt, spans []Span, s Span, data []byte) ([]codec.Part, error) {
 	var parts []codec.Part
 	for k, p := range s.Parts {
 		if p.Ref.Len == 0 {
 			continue
 		}
 		own := data[p.Off : p.Off+p.Ref.Len]
-		at := w.spans[p.Ref.Row].Off + int64(p.Ref.Off)
-		ref, err := readIfAlike(w.src, at, own, int(s.Elem.Width))
+		at := spans[p.Ref.Row].Off + int64(p.Ref.Off)
+		ref, err := readIfAlike(src, at, own, int(s.Elem.Width))
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,7 @@ func (w *writer) readCandidates(s Span, data []byte) ([]codec.Part, error) {
 
 // readIfAlike reads as many bytes as own has at offset at of f, if probes of
 // them show that some elements are equal; else it gives nil.
-func readIfAlike(f *os.File, at int64, own []byte, width int) ([]byte, error) {
+func readIfAlike(f io.ReaderAt, at int64, own []byte, width int) ([]byte, error) {
 	if len(own) > 4*probes*probeLen {
 		alike, err := probe(f, at, own, width)
 		if err != nil || !alike {
@@ -108,7 +108,7 @@ func readIfAlike(f *os.File, at int64, own []byte, width int) ([]byte, error) {
 
 // probe compares pieces that are spread evenly. Chance makes one of some
 // hundred elements of two tensors equal.
-func probe(f *os.File, at int64, own []byte, width int) (bool, error) {
+func probe(f io.ReaderAt, at int64, own []byte, width int) (bool, error) {
 	var piece [probeLen]byte
 	equal := 0
 	for k := range int64(probes) {
@@ -126,7 +126,7 @@ func probe(f *os.File, at int64, own []byte, width int) (bool, error) {
 }
 
 // readFull reads the source, which must not have become shorter.
-func readFull(f *os.File, p []byte, off int64) error {
+func readFull(f io.ReaderAt, p []byte, off int64) error {
 	_, err := f.ReadAt(p, off)
 	if err == io.EOF {
 		return fmt.Errorf("%w: it ends before %d", ErrChanged, off+int64(len(p)))

@@ -247,7 +247,7 @@ func (w *writer) encode(enc *codec.Encoder, s Span, e *encoded) error {
 		return err
 	}
 	e.sum = sha256.Sum256(e.data)
-	parts, err := w.readCandidates(s, e.data)
+	parts, err := Candidates(w.src, w.spans, s, e.data)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/scapefs/scapefs/archive"
@@ -17,9 +18,9 @@ type sample struct {
 }
 
 type sampleChunk struct {
-	archive.Span
-	data  []byte
-	first int // number of the first chunk with these bytes
+	archive.Span // its parts have the bytes that they may refer to
+	data         []byte
+	sum          [sha256.Size]byte
 }
 
 // takeSamples takes at most limit bytes of the files at paths. What the files
@@ -58,23 +59,27 @@ func takeSample(path string, limit int64) (*sample, error) {
 		return nil, err
 	}
 	s := &sample{benchFile: benchFile{Path: path, Size: info.Size()}}
-	first := map[[sha256.Size]byte]int{}
-	for i, span := range archive.Plan(header, info.Size(), 0) {
+	spans := archive.Plan(header, info.Size(), 0)
+	for _, span := range spans {
 		if s.Measured+int64(span.Len) > limit {
 			break
 		}
-		c := sampleChunk{Span: span, data: make([]byte, span.Len), first: i}
-		if _, err := f.ReadAt(c.data, span.Off); err != nil {
+		c, err := takeChunk(f, spans, span)
+		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)
-		}
-		sum := sha256.Sum256(c.data)
-		if same, ok := first[sum]; ok {
-			c.first = same
-		} else {
-			first[sum] = i
 		}
 		s.chunks = append(s.chunks, c)
 		s.Measured += int64(span.Len)
 	}
 	return s, nil
+}
+
+func takeChunk(f io.ReaderAt, spans []archive.Span, span archive.Span) (c sampleChunk, err error) {
+	c = sampleChunk{Span: span, data: make([]byte, span.Len)}
+	if _, err := f.ReadAt(c.data, span.Off); err != nil {
+		return c, err
+	}
+	c.sum = sha256.Sum256(c.data)
+	c.Parts, err = archive.Candidates(f, spans, span, c.data)
+	return c, err
 }

@@ -35,6 +35,10 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	program, err := exec.LookPath("scapefs")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		Deadline:            time.Now().Add(5 * time.Minute),
@@ -48,6 +52,7 @@ func TestScript(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CORPUS", corpus)
+			env.Setenv("SCAPEFS", program)
 			env.Defer(func() { checkNoMounts(t, env.WorkDir) })
 			return nil
 		},
@@ -199,12 +204,13 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// sameratio ARCHIVE METHOD: the last command was a bench that gave METHOD the
-// ratio that the archive has.
+// sameratio ARCHIVE METHOD [LEVEL]: the last command was a bench that gave METHOD
+// at LEVEL the ratio that the archive has.
 func cmdSameRatio(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: sameratio archive method")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: sameratio archive method [level]")
 	}
+	level := strings.Join(args[2:], "")
 	var res benchResult
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &res))
 	r, err := openArchive(context.Background(), ts.MkAbs(args[0]))
@@ -212,9 +218,9 @@ func cmdSameRatio(ts *testscript.TestScript, neg bool, args []string) {
 	defer r.Close()
 	want := ratio(r.Size(), r.StoredSize())
 	for _, m := range res.Methods {
-		if m.Method == args[1] && m.Ratio == want {
+		if m.Method == args[1] && m.Level == level && m.Ratio == want {
 			return
 		}
 	}
-	ts.Fatalf("no method %s of ratio %v", args[1], want)
+	ts.Fatalf("no method %s %s of ratio %v", args[1], level, want)
 }

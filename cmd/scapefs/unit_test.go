@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
@@ -245,34 +246,81 @@ func TestTakeSamplesShareALimit(t *testing.T) {
 	}
 }
 
-// The size that bench finds is that of the archive, equal chunks included.
-func TestEncodingHasTheSizeOfTheArchive(t *testing.T) {
+// The size that bench finds is that of the archive, equal chunks and references
+// included.
+func TestBenchHasTheSizeOfTheArchive(t *testing.T) {
 	dir := t.TempDir()
-	model, twice := filepath.Join(dir, "m.safetensors"), filepath.Join(dir, "twice")
-	for path, data := range map[string][]byte{model: testdata.Stories260K, twice: make([]byte, 2*archive.DefaultChunkLen)} {
+	model, twice, alike := filepath.Join(dir, "m.safetensors"), filepath.Join(dir, "twice"), filepath.Join(dir, "alike.safetensors")
+	for path, data := range map[string][]byte{
+		model: testdata.Stories260K,
+		twice: make([]byte, 2*archive.DefaultChunkLen),
+		alike: alikeTensors(t, 600<<10, 300),
+	} {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for path, records := range map[string]int{model: 2, twice: 1} {
+	for path, records := range map[string]int{model: 2, twice: 1, alike: 3} {
 		samples, err := takeSamples([]string{path}, benchLimit)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range []codec.Method{codec.BF16Split, codec.Scape, codec.Auto} {
-			e := encoding{method: m}
-			if err := e.encodeAll(t.Context(), io.Discard, samples); err != nil {
-				t.Fatal(err)
-			}
-			res, err := archive.Pack(t.Context(), filepath.Join(dir, m.String()), path, archive.PackOptions{Method: m, Overwrite: true})
+		for _, r := range benchRows() {
+			coded, err := encodeSamples(t.Context(), io.Discard, r, samples)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.original != res.Original || e.stored != res.Stored || res.Records != records {
+			res, err := archive.Pack(t.Context(), filepath.Join(dir, "x"), path, archive.PackOptions{Method: r.method, Level: r.level, Overwrite: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if coded.original != res.Original || coded.stored != res.Stored || res.Records != records {
 				t.Errorf("%s by %v: %d of %d bytes, the archive has %d of %d in %d records",
-					path, m, e.stored, e.original, res.Stored, res.Original, res.Records)
+					path, r, coded.stored, coded.original, res.Stored, res.Original, res.Records)
+			}
+			if refers := slices.ContainsFunc(coded.chunks, func(c *codedChunk) bool { return c.refers }); refers != (path == alike && r.method == codec.Auto) {
+				t.Errorf("%s by %v: refers: %v", path, r, refers)
+			}
+			if _, err := coded.race(t.Context(), r, 2, time.Millisecond); err != nil {
+				t.Errorf("%s by %v: %v", path, r, err)
 			}
 		}
+	}
+}
+
+// alikeTensors makes a file of two matrices of n bf16, the second of which has
+// two columns of three in common with the first.
+func alikeTensors(t *testing.T, n, columns int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	data := make([]byte, 2*2*n)
+	for i := range data {
+		data[i] = byte(r.NormFloat64() * 20)
+	}
+	for i := range n {
+		if i%columns%3 > 0 {
+			copy(data[2*(n+i):][:2], data[2*i:])
+		}
+	}
+	shape := []int64{int64(n / columns), int64(columns)}
+	end := int64(2 * n)
+	header, err := marshalHeader([]safetensors.Tensor{
+		{Name: "a", DType: "BF16", Shape: shape, End: end},
+		{Name: "b", DType: "BF16", Shape: shape, Begin: end, End: 2 * end},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(header, data...)
+}
+
+func TestParseZstd(t *testing.T) {
+	got, err := parseZstd([]byte("bench 1.5.4 : input 524536 bytes, 0 seconds, 0 KB blocks\n-3       411133 (1.276) 411.95 MB/s 1734.8 MB/s  m\n"))
+	want := benchZstd{Program: "the program zstd 1.5.4, by its own -b", Level: 3, Ratio: 1.276, Encode: 411.95, Decode: 1734.8}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	if _, err := parseZstd([]byte("zstd: no such option")); err == nil {
+		t.Error("no error for what is no benchmark")
 	}
 }
 
