@@ -6,6 +6,10 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 PKG       ?= ./...
 
+FILES     ?= $(wildcard $(or $(SCAPEFS_CORPUS),testdata)/*.safetensors)
+
+BENCH_CODEC = .cache/bench-codec.json
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2 # 2026.2.2
 
 # The Python environment of the real loaders; the integration tests look here for it.
@@ -60,6 +64,19 @@ cross: ## compile code and tests for every architecture, with and without assemb
 bench: ## run the benchmarks (BENCH=pattern BENCHTIME=1s PKG=./codec)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(PKG)
 
+.PHONY: bench-codec
+bench-codec: ## measure the codec beside its peers, on SCAPEFS_CORPUS or testdata; the peers need `make setup-loaders`
+	@mkdir -p .cache
+	go run ./internal/codecbench -peers scripts/peers/peers.sh -table scripts/peers/corpus.tsv -json $(BENCH_CODEC)
+
+.PHONY: docs-codec
+docs-codec: ## put the result of the last `make bench-codec` into docs/codec.md
+	go run ./internal/codecbench -doc docs/codec.md -plot docs/codec.svg $(BENCH_CODEC)
+
+.PHONY: peers
+peers: ## measure the peers alone (FILES=...; by default SCAPEFS_CORPUS or testdata)
+	@scripts/peers/peers.sh $(FILES)
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)
@@ -89,5 +106,5 @@ setup-fuse setup-build setup-loaders: setup-%:
 .PHONY: clean distclean
 clean: ## remove what was built
 	rm -rf bin
-distclean: clean ## and the Python environment of the loaders
+distclean: clean ## and the Python environments
 	rm -rf .cache

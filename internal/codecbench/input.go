@@ -37,9 +37,7 @@ type weights []input
 
 // realWeights reads the bf16 files of dir or, if that is empty, of testdata.
 func realWeights(dir string) (weights, error) {
-	if dir == "" {
-		dir = "testdata"
-	}
+	dir = folder(dir)
 	paths, err := filepath.Glob(filepath.Join(dir, "*.bf16.safetensors"))
 	if err != nil {
 		return nil, err

@@ -3,61 +3,91 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/scapefs/scapefs/codec"
 )
 
-func (r *result) print(out io.Writer) {
-	fmt.Fprintf(out, "One core. Backends: %v. memcpy of 4 MiB: %.1f GB/s.\n\n", r.Backends, r.Memcpy)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "chunk of 4 MiB\tlevel\tbackend\tratio\tencode GB/s\tdecode GB/s\tof memcpy\t")
-	for _, c := range r.Chunks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.4f\t%.2f\t%.2f\t%.3f\t\n", c.Input, c.Level, c.Backend, c.Ratio, c.Encode, c.Decode, c.Over)
+func (r *result) print(out io.Writer) error {
+	if err := r.printTables(out); err != nil {
+		return err
 	}
-	fmt.Fprintln(w, "\t\t\t\t\t\t\t")
-	fmt.Fprintln(w, "memory to memory\t\tMB\tratio\tencode GB/s\tdecode GB/s\tof memcpy\t")
-	for _, m := range r.Memory {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.4f\t%.2f\t%.2f\t%.3f\t\n", m.Input, m.Who, m.Bytes/1e6, m.Ratio, m.Encode, m.Decode, m.Over)
-	}
-	w.Flush()
-	r.printFiles(out)
 	fmt.Fprintln(out)
-	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "target\tat least\tgot\t\t")
-	for _, t := range r.Targets {
+	t := newTable(out, "target", "at least", "measured", "", "")
+	for _, g := range r.Targets {
 		met := "met"
-		if !(t.Got >= t.Want) {
+		if !(g.Got >= g.Want) {
 			met = "MISSED"
 		}
-		fmt.Fprintf(w, "%s\t%.4g\t%.4g\t%s\t%s\n", t.What, t.Want, t.Got, met, t.Detail)
+		t.row(g.What, fmt.Sprintf("%.4g", g.Want), fmt.Sprintf("%.4g", g.Got), met, g.Detail)
 	}
-	w.Flush()
+	return t.w.Flush()
 }
 
-func (r *result) printFiles(out io.Writer) {
-	if len(r.Files) == 0 {
-		return
+// printTables prints what was measured, as Markdown.
+func (r *result) printTables(out io.Writer) error {
+	fmt.Fprintf(out, "%v\n\nA chunk of 4 MiB, in the cache; memcpy of as much makes %.1f GB/s:\n\n", r.Conditions, r.Memcpy)
+	t := newTable(out, "bf16", "level", "backend", "ratio", "encode GB/s", "decode GB/s", "decode / memcpy")
+	for _, c := range r.Chunks {
+		t.row(c.Input, c.Level, c.Backend, fmt.Sprintf("%.4f", c.Ratio), speed(c.Encode), speed(c.Decode), fmt.Sprintf("%.3f", c.Over))
 	}
-	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "archive\t")
+	if err := t.w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprint(out, "\nFrom memory to memory, peers in the same run:\n\n")
+	t = newTable(out, "bf16", "MB", "", "backend", "ratio", "encode GB/s", "decode GB/s", "decode / memcpy")
+	for _, m := range r.Memory {
+		t.row(m.Input, fmt.Sprintf("%.4g", float64(m.Bytes)/1e6), m.Who, m.Backend, fmt.Sprintf("%.4f", m.Ratio), speed(m.Encode), speed(m.Decode), fmt.Sprintf("%.3f", m.Over))
+	}
+	if err := t.w.Flush(); err != nil {
+		return err
+	}
+	return r.printFiles(out)
+}
+
+// printFiles prints the ratios of whole files, each beside that of its best
+// peer.
+func (r *result) printFiles(out io.Writer) error {
+	fmt.Fprint(out, "\nRatios of whole archives:\n\n")
+	header := []string{"file"}
 	for _, l := range codec.Levels() {
-		fmt.Fprintf(w, "%v\t", l)
+		header = append(header, l.String())
 	}
-	fmt.Fprintln(w, "best peer\t\t")
+	t := newTable(out, append(header, "best peer", "")...)
 	for _, f := range r.Files {
-		fmt.Fprintf(w, "%s\t", f.Name)
+		row := []string{f.Name}
 		for _, l := range codec.Levels() {
-			fmt.Fprintf(w, "%.4f\t", f.ratio(l))
+			row = append(row, fmt.Sprintf("%.4f", f.ratio(l)))
 		}
-		best, ratio := "", 0.0
-		for _, p := range peersOf {
-			if f.Peers[p] > ratio {
-				best, ratio = p, f.Peers[p]
-			}
-		}
-		fmt.Fprintf(w, "%.4f\t%s\t\n", ratio, best)
+		best, ratio := f.bestPeer()
+		t.row(append(row, ratio, best)...)
 	}
-	w.Flush()
+	return t.w.Flush()
+}
+
+func (f *fileRatio) bestPeer() (name, ratio string) {
+	best := 0.0
+	for _, p := range peersOf {
+		if v := f.Peers[p]; v > best {
+			name, best, ratio = p, v, fmt.Sprintf("%.4f", v)
+		}
+	}
+	return name, ratio
+}
+
+func speed(gbps float64) string { return fmt.Sprintf("%.3g", gbps) }
+
+// table is one of Markdown, its columns aligned.
+type table struct{ w *tabwriter.Writer }
+
+func newTable(out io.Writer, columns ...string) table {
+	t := table{tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)}
+	t.row(columns...)
+	t.row(strings.Split(strings.Repeat("---|", len(columns)-1)+"---", "|")...)
+	return t
+}
+
+func (t table) row(cells ...string) {
+	fmt.Fprintf(t.w, "| %s\t|\n", strings.Join(cells, "\t| "))
 }

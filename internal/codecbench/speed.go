@@ -10,7 +10,12 @@ import (
 	"github.com/scapefs/scapefs/codec"
 )
 
-const rounds = 7
+// timing is how long things are measured: rounds of so long, of which the median
+// counts.
+type timing struct {
+	rounds int
+	round  time.Duration
+}
 
 // chunkSpeed is how fast one core codes a chunk that stays in the cache.
 type chunkSpeed struct {
@@ -23,14 +28,14 @@ type chunkSpeed struct {
 	Over    float64 `json:"decode_over_memcpy"` // of the same rounds
 }
 
-func chunkSpeeds(in input, round time.Duration) (list []chunkSpeed, err error) {
+func chunkSpeeds(in input, t timing) (list []chunkSpeed, err error) {
 	defer func(best string) { err = errors.Join(err, codec.SetBackend(best)) }(codec.Backend())
 	for _, level := range codec.Levels() {
 		for _, backend := range codec.Backends() {
 			if err := codec.SetBackend(backend); err != nil {
 				return nil, err
 			}
-			s, err := speedOf(in, level, round)
+			s, err := speedOf(in, level, t)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %v, %s: %w", in.name, level, backend, err)
 			}
@@ -41,7 +46,7 @@ func chunkSpeeds(in input, round time.Duration) (list []chunkSpeed, err error) {
 	return list, nil
 }
 
-func speedOf(in input, level codec.Level, round time.Duration) (s chunkSpeed, err error) {
+func speedOf(in input, level codec.Level, t timing) (s chunkSpeed, err error) {
 	enc := newEncoder(level)
 	encode := func() error { _, err := enc.Encode(in.data, codec.BF16, in.parts); return err }
 	c, err := newCoded(enc, in)
@@ -55,16 +60,16 @@ func speedOf(in input, level codec.Level, round time.Duration) (s chunkSpeed, er
 		return s, fmt.Errorf("decodes to other bytes, or not: %w", err)
 	}
 	var encodes, decodes, overs []float64
-	for range rounds {
-		e, err := gbps(len(in.data), round, encode)
+	for range t.rounds {
+		e, err := gbps(len(in.data), t.round, encode)
 		if err != nil {
 			return s, err
 		}
-		m, err := gbps(len(in.data), round/4, func() error { copy(copied, in.data); return nil })
+		m, err := gbps(len(in.data), t.round/4, func() error { copy(copied, in.data); return nil })
 		if err != nil {
 			return s, err
 		}
-		d, err := gbps(len(in.data), round, decode)
+		d, err := gbps(len(in.data), t.round, decode)
 		if err != nil {
 			return s, err
 		}
@@ -132,11 +137,11 @@ func median(v []float64) float64 {
 	return s[len(s)/2]
 }
 
-func memcpySpeed(round time.Duration) float64 {
+func memcpySpeed(t timing) float64 {
 	src, dst := gaussian(4<<20).data, make([]byte, 4<<20)
 	var speeds []float64
-	for range rounds {
-		s, _ := gbps(len(src), round/4, func() error { copy(dst, src); return nil })
+	for range t.rounds {
+		s, _ := gbps(len(src), t.round/4, func() error { copy(dst, src); return nil })
 		speeds = append(speeds, s)
 	}
 	return median(speeds)
@@ -150,17 +155,17 @@ type blockTime struct {
 	Share float64 `json:"share_of_chunk_us"`
 }
 
-func timeBlock(round time.Duration) (t blockTime, err error) {
+func timeBlock(t timing) (b blockTime, err error) {
 	in := gaussian(4 << 20)
 	c, err := newCoded(newEncoder(codec.Balanced), in)
 	if err != nil {
-		return t, err
+		return b, err
 	}
 	dec, dst := codec.NewDecoder(), make([]byte, len(in.data))
-	t.Bytes = c.chunk.Block(1).Len
+	b.Bytes = c.chunk.Block(1).Len
 	var alone, share []float64
-	for range rounds {
-		s, err := gbps(t.Bytes, round, func() error {
+	for range t.rounds {
+		s, err := gbps(b.Bytes, t.round, func() error {
 			fresh, err := codec.ParseChunk(c.header, c.size)
 			if err != nil {
 				return err
@@ -168,14 +173,14 @@ func timeBlock(round time.Duration) (t blockTime, err error) {
 			return c.decodeBlock(dec, fresh, 1, dst)
 		})
 		if err != nil {
-			return t, err
+			return b, err
 		}
-		alone = append(alone, float64(t.Bytes)/s/1e3)
-		if s, err = gbps(c.size, round, func() error { return c.decode(dec, dst) }); err != nil {
-			return t, err
+		alone = append(alone, float64(b.Bytes)/s/1e3)
+		if s, err = gbps(c.size, t.round, func() error { return c.decode(dec, dst) }); err != nil {
+			return b, err
 		}
-		share = append(share, float64(t.Bytes)/s/1e3)
+		share = append(share, float64(b.Bytes)/s/1e3)
 	}
-	t.Alone, t.Share = median(alone), median(share)
-	return t, nil
+	b.Alone, b.Share = median(alone), median(share)
+	return b, nil
 }

@@ -22,10 +22,7 @@ var peersOf = []string{"openzl-trained", "openzl-trained-per-tensor", "zipnn", "
 func targets(r *result) (list []target) {
 	list = append(list, speedTargets(r)...)
 	list = append(list, memoryTargets(r)...)
-	if len(r.Files) > 0 {
-		list = append(list, ratioTargets(r.Files)...)
-	}
-	return list
+	return append(list, ratioTargets(r.Files)...)
 }
 
 func speedTargets(r *result) (list []target) {
@@ -53,7 +50,9 @@ func speedTargets(r *result) (list []target) {
 func memoryTargets(r *result) (list []target) {
 	of := map[string]memorySpeed{}
 	for _, m := range r.Memory {
-		of[m.Input+" "+m.Who] = m
+		if m.Backend == "" || m.Backend == codec.Backend() {
+			of[m.Input+" "+m.Who] = m
+		}
 	}
 	for _, in := range []string{"real", "gaussian"} {
 		for _, c := range []struct {
