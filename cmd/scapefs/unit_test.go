@@ -249,6 +249,9 @@ func TestTakeSamplesShareALimit(t *testing.T) {
 // The size that bench finds is that of the archive, equal chunks and references
 // included.
 func TestBenchHasTheSizeOfTheArchive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	model, twice, alike := filepath.Join(dir, "m.safetensors"), filepath.Join(dir, "twice"), filepath.Join(dir, "alike.safetensors")
 	for path, data := range map[string][]byte{

@@ -14,6 +14,9 @@ import (
 
 // It measures, and shows what it measured.
 func TestMeasureAndShow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Chdir("../..")
 	dir := t.TempDir()
 	opt := options{megabytes: 1, timing: timing{rounds: 1, round: time.Millisecond}, json: filepath.Join(dir, "x.json")}
@@ -85,14 +88,17 @@ func TestParsePeers(t *testing.T) {
 
 func TestLabelsStandApart(t *testing.T) {
 	var points []*plotPoint
-	for range 4 {
-		points = append(points, &plotPoint{Name: "balanced", X: 300, Y: 200})
+	for i := range 4 {
+		points = append(points, &plotPoint{Class: "peer", Name: "peer", X: 300 + 40*float64(i%2), Y: 200})
 	}
 	points[3].X = plotWidth - plotRight
 	placeLabels(points)
+	if points[2].Label != nil {
+		t.Error("two labels of one name side by side")
+	}
 	for i, p := range points {
 		for _, q := range points[:i] {
-			if p.Label == q.Label {
+			if p.Label != nil && q.Label != nil && *p.Label == *q.Label {
 				t.Errorf("two labels at %v", p.Label)
 			}
 		}

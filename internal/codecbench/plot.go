@@ -13,7 +13,7 @@ import (
 // The plot: ratio against the speed of decoding real weights from memory to
 // memory, a line a backend and a dot a peer.
 const (
-	plotWidth, plotHeight      = 760, 480
+	plotWidth, plotHeight      = 760, 540
 	plotLeft, plotRight        = 64, 24
 	plotTop, plotBottom        = 64, 56
 	labelHeight, labelPerGlyph = 14, 6.6
@@ -21,13 +21,14 @@ const (
 
 var plotTemplate = template.Must(template.New("plot").Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{.Width}} {{.Height}}" font-family="system-ui, sans-serif" font-size="12">
 <style>
-:root { --bg: #ffffff; --fg: #1c2733; --grid: #dfe4e9; --peer: #6b7783; --go: #2f8f4e; --avx2: #b8660b; --avx512: #1f66c1 }
+.bg { fill: #ffffff } text { fill: #1c2733 } .grid { stroke: #dfe4e9 } .line { stroke-width: 1.5 }
+.peer { fill: #6b7783 } .go { fill: #2f8f4e } .avx2 { fill: #b8660b } .avx512 { fill: #1f66c1 }
+.line.go { fill: none; stroke: #2f8f4e } .line.avx2 { fill: none; stroke: #b8660b } .line.avx512 { fill: none; stroke: #1f66c1 }
 @media (prefers-color-scheme: dark) {
-:root { --bg: #0d1117; --fg: #e6edf3; --grid: #30363d; --peer: #9aa6b2; --go: #56d07d; --avx2: #f0a04b; --avx512: #6cb0ff }
+.bg { fill: #0d1117 } text { fill: #e6edf3 } .grid { stroke: #30363d }
+.peer { fill: #9aa6b2 } .go { fill: #56d07d } .avx2 { fill: #f0a04b } .avx512 { fill: #6cb0ff }
+.line.go { stroke: #56d07d } .line.avx2 { stroke: #f0a04b } .line.avx512 { stroke: #6cb0ff }
 }
-.bg { fill: var(--bg) } text { fill: var(--fg) } .grid { stroke: var(--grid) }
-.peer { fill: var(--peer) } .go { fill: var(--go) } .avx2 { fill: var(--avx2) } .avx512 { fill: var(--avx512) }
-.line { fill: none; stroke-width: 1.5 } .line.go { stroke: var(--go) } .line.avx2 { stroke: var(--avx2) } .line.avx512 { stroke: var(--avx512) }
 </style>
 <rect class="bg" width="{{.Width}}" height="{{.Height}}"/>
 <text x="{{.Left}}" y="24" font-size="15" font-weight="600">{{.Title}}</text>
@@ -37,14 +38,20 @@ var plotTemplate = template.Must(template.New("plot").Parse(`<svg xmlns="http://
 {{end}}<text x="{{.Right}}" y="{{.Caption}}" text-anchor="end">decode, GB/s on one core</text>
 <text transform="translate(16 {{.Top}}) rotate(-90)" text-anchor="end">ratio</text>
 {{range .Lines}}<path class="line {{.Class}}" d="{{.Path}}"/>
-{{end}}{{range .Points}}<circle class="{{.Class}}" cx="{{.X}}" cy="{{.Y}}" r="4.5"/><text x="{{.Label.X}}" y="{{.Label.Y}}">{{.Name}}</text>
+{{end}}{{range .Points}}<circle class="{{.Class}}" cx="{{.X}}" cy="{{.Y}}" r="4.5"/>{{with .Label}}<text x="{{.X}}" y="{{.Y}}">{{.Text}}</text>{{end}}
 {{end}}</svg>
 `))
 
 type plotPoint struct {
 	Class, Name string
 	X, Y        float64
-	Label       struct{ X, Y float64 } // the left end of its base line
+	Label       *plotLabel
+}
+
+// plotLabel begins at X, Y, the left end of its base line.
+type plotLabel struct {
+	X, Y float64
+	Text string
 }
 
 type plotTick struct {
