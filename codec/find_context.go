@@ -45,7 +45,7 @@ type contextChoice struct {
 type candidate struct {
 	promise float64 // bits an element that it may save
 	axes    []axis  // by place
-	steps   int     // of the scale to half an octave
+	steps   int     // of the scale to an octave
 	lag     int     // by neighbour, if there are no axes
 	sign    signPlace
 	classes int
@@ -58,20 +58,27 @@ const (
 	screenPairs        = 1 << 13 // to find buckets
 )
 
-// search is how hard contexts are looked for. They decode more slowly, so they
-// must save minGain as a share of a run's bits.
+// search is how hard contexts are looked for. They decode several times as
+// slowly, so they must save minGain as a share of a run's bits.
 type search struct {
 	minGain float64
 	sample  int // of neighbours
 	exact   int // candidates of each kind that are counted out
 	pairs   int // of axes, beside these
+	// How many classes to try; fewer have fewer tables.
+	steps   []int // of the scale to an octave
+	classes []int // by neighbour
 }
 
-func (l Level) search() search {
+func (l Level) search(n int) search {
 	if l == Small {
-		return search{minGain: 0.0005, sample: 1 << 14, exact: 3, pairs: 2}
+		return search{minGain: 0.0005, sample: 1 << 14, exact: 4, pairs: 3, steps: []int{1, 2, 4}, classes: []int{4, 8, 14}}
 	}
-	return search{minGain: 0.02, sample: 1 << 11, exact: 1}
+	s := search{minGain: 0.04, sample: 1 << 11, exact: 1, steps: []int{2}, classes: []int{14}}
+	if n < 1<<15 {
+		s.steps, s.classes = []int{1}, []int{6}
+	}
+	return s
 }
 
 // find looks for contexts that make data, elements of part, smaller than
@@ -82,7 +89,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 		return best, false
 	}
 	f.start(data, elem)
-	search := level.search()
+	search := level.search(n)
 	best.cost = base.cost * (1 - search.minGain)
 	promising := f.screen(part, search, base.cost*search.minGain/float64(n))
 	perBlock := blockLen / int(elem.Width)
@@ -123,21 +130,28 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 	}
 	n := f.n
 	for _, a := range part.axes(n)[1:] { // the first has one place alone
-		add(candidate{promise: f.placesPromise(a), axes: []axis{a}, steps: 1})
+		add(candidate{promise: f.placesPromise(a), axes: []axis{a}})
 	}
 	places := byPromise(list, search.exact)
 	list = nil
 	for _, sign := range [...]signPlace{signRaw, signSymbol} {
 		f.fillBuckets(&f.table, sign)
 		for _, lag := range lags(part, n) {
-			classes := 6
-			if n > 1<<15 {
-				classes = 14
-			}
-			add(candidate{promise: f.neighboursPromise(lag, &f.table, search.sample), lag: lag, sign: sign, classes: classes})
+			add(candidate{promise: f.neighboursPromise(lag, &f.table, search.sample), lag: lag, sign: sign})
 		}
 	}
-	return slices.Concat(places, byPromise(pairs(places), search.pairs), byPromise(list, search.exact))
+	var all []candidate
+	for _, c := range append(places, byPromise(pairs(places), search.pairs)...) {
+		for _, c.steps = range search.steps {
+			all = append(all, c)
+		}
+	}
+	for _, c := range byPromise(list, search.exact) {
+		for _, c.classes = range search.classes {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // pairs lists the pairs of places by one axis and another.
@@ -145,7 +159,7 @@ func pairs(places []candidate) (list []candidate) {
 	for i, a := range places {
 		for k, b := range places {
 			if i != k {
-				list = append(list, candidate{promise: a.promise + b.promise/2, axes: []axis{a.axes[0], b.axes[0]}, steps: 2})
+				list = append(list, candidate{promise: a.promise + b.promise/2, axes: []axis{a.axes[0], b.axes[0]}})
 			}
 		}
 	}
@@ -294,7 +308,7 @@ func sampleStep(n, want int) int {
 }
 
 // byPlace gives classes for the places on axes by the means of their
-// magnitudes: steps of them to half an octave. The second axis divides what
+// magnitudes: so many steps of them to an octave. The second axis divides what
 // the first leaves.
 func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoice, bool) {
 	s := base
@@ -302,7 +316,7 @@ func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoi
 	if !f.setValues(&s) {
 		return contextChoice{}, false
 	}
-	step := max(1<<f.shape.mantissa/2/steps, 1)
+	step := max(1<<f.shape.mantissa/steps, 1)
 	c := context{kind: contextPlace}
 	side := 8.0 * 4
 	f.class = slices.Grow(f.class[:0], f.n)[:f.n]
