@@ -4,25 +4,85 @@
 
 package codec
 
-// ransDecodeAVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+// ransDecode4BMI2 decodes groups of 4 symbols until groups are done or words passes limit, behind which 8 bytes are readable.
 //
 //go:noescape
-func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode4BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
-// ransDecodeAVX512 is ransDecodeAVX2 with vectors of 512 bits.
+// ransDecode8BMI2 decodes groups of 8 symbols until groups are done or words passes limit, behind which 16 bytes are readable.
 //
 //go:noescape
-func ransDecodeAVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode8BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
-// ransDecodeClassesAVX2 is ransDecodeAVX2 with a table for each class, and the class of each symbol.
+// ransDecode16AVX2 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable.
 //
 //go:noescape
-func ransDecodeClassesAVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+func ransDecode16AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
-// ransDecodeClassesAVX512 is ransDecodeClassesAVX2 with vectors of 512 bits.
+// ransDecode16AVX512 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable.
 //
 //go:noescape
-func ransDecodeClassesAVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+func ransDecode16AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode32AVX2 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable.
+//
+//go:noescape
+func ransDecode32AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode32AVX512 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable.
+//
+//go:noescape
+func ransDecode32AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode64AVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+//
+//go:noescape
+func ransDecode64AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode64AVX512 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+//
+//go:noescape
+func ransDecode64AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecodeClasses4BMI2 is ransDecode4BMI2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses4BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses8BMI2 is ransDecode8BMI2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses8BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses16AVX2 is ransDecode16AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses16AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses16AVX512 is ransDecode16AVX512 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses16AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses32AVX2 is ransDecode32AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses32AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses32AVX512 is ransDecode32AVX512 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses32AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses64AVX2 is ransDecode64AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses64AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses64AVX512 is ransDecode64AVX512 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses64AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
 // ransEncodeClasses16AVX2 is ransEncode16AVX2 with a table for each class, and the class of each symbol.
 //

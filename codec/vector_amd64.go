@@ -21,51 +21,6 @@ func bestBackend() backend {
 	return backendAVX2
 }
 
-// ransOverread is how far beyond its start a group's words may be read.
-const ransOverread = 2 * maxLanes
-
-// ransDecodeVector decodes whole groups of 64 lanes while their words, and
-// what the kernels read beyond, are within the stream. It gives the number of
-// symbols decoded.
-func ransDecodeVector(d *ransDecoder, dst []byte) int {
-	groups := len(dst) / maxLanes
-	last := len(d.words) - ransOverread
-	if d.lanes != maxLanes || groups == 0 || last < d.pos {
-		return 0
-	}
-	decode := ransDecodeAVX2
-	switch backend(current.Load()) {
-	case backendGo:
-		return 0
-	case backendAVX512:
-		decode = ransDecodeAVX512
-	}
-	done, taken := decode(&dst[0], groups, &d.state, (*[ransTotal]uint32)(d.table), &d.words[d.pos], &d.words[last])
-	d.pos += taken
-	return done * maxLanes
-}
-
-// ransDecodeClassesVector is ransDecodeVector with the class of each symbol,
-// all of which have a table.
-func ransDecodeClassesVector(d *ransDecoder, dst, classes []byte, tables contextTables) int {
-	groups := len(dst) / maxLanes
-	last := len(d.words) - ransOverread
-	if d.lanes != maxLanes || groups == 0 || last < d.pos {
-		return 0
-	}
-	_ = classes[groups*maxLanes-1]
-	decode := ransDecodeClassesAVX2
-	switch backend(current.Load()) {
-	case backendGo:
-		return 0
-	case backendAVX512:
-		decode = ransDecodeClassesAVX512
-	}
-	done, taken := decode(&dst[0], groups, &d.state, &tables[0], &d.words[d.pos], &d.words[last], &classes[0])
-	d.pos += taken
-	return done * maxLanes
-}
-
 // mergePairedVector merges whole groups, and gives the number of units.
 func mergePairedVector(m *merger, dst, symbols, raw []byte) int {
 	groups := len(symbols) / vectorLen

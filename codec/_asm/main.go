@@ -13,8 +13,15 @@ import (
 func main() {
 	ConstraintExpr("amd64,!purego")
 	for _, classes := range []bool{false, true} {
-		ransAVX2(classes)
-		ransAVX512(classes)
+		for lanes := 4; lanes <= 64; lanes *= 2 {
+			k := ransKernel{lanes, classes}
+			if lanes <= 8 {
+				k.scalar()
+				continue
+			}
+			k.avx2()
+			k.avx512()
+		}
 	}
 	encodeRANS()
 	mergeAVX2()
