@@ -209,7 +209,7 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 // of units merged.
 func (d *Decoder) mergePacked(g *merger, dst, symbols []byte) int {
 	raw := &d.streams[1]
-	done := g.mergePacked(dst, symbols, raw.src)
+	done := g.joining.joinPacked(dst, symbols, raw.src, raw.stream.bits)
 	raw.src = raw.src[packedLen(done, raw.stream.bits):]
 	d.tiles[1] = raw.tile[:len(symbols)-done]
 	raw.unpack(d.tiles[1])

@@ -144,20 +144,45 @@ func ransEncode64VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]b
 //go:noescape
 func ransEncode64VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 
-// mergePairedAVX2 merges groups of 64 units.
+// joinPairedAVX2 puts groups of 64 units together, of up to 8 raw bits.
 //
 //go:noescape
-func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
+func joinPairedAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint64)
 
-// mergePacked6AVX2 merges groups of 256 units, of which 6 bits each are packed.
+// joinPairedWideAVX2 is joinPairedAVX2 for more than 8 raw bits.
 //
 //go:noescape
-func mergePacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+func joinPairedWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
 
-// mergePacked7AVX2 merges groups of 512 units, of which 7 bits each are packed.
+// joinNaturalAVX2 is joinPairedAVX2 in natural order.
 //
 //go:noescape
-func mergePacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+func joinNaturalAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint64)
+
+// joinNaturalWideAVX2 is joinPairedWideAVX2 in natural order.
+//
+//go:noescape
+func joinNaturalWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
+
+// joinPacked4AVX2 joins groups of 128 units, of which 4 bits each are packed.
+//
+//go:noescape
+func joinPacked4AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// joinPacked5AVX2 joins groups of 512 units, of which 5 bits each are packed.
+//
+//go:noescape
+func joinPacked5AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// joinPacked6AVX2 joins groups of 256 units, of which 6 bits each are packed.
+//
+//go:noescape
+func joinPacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// joinPacked7AVX2 joins groups of 512 units, of which 7 bits each are packed.
+//
+//go:noescape
+func joinPacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
 
 // takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.
 //

@@ -31,7 +31,7 @@ func (m *model) merger() *merger {
 // 1, packed, and that a kernel may merge as they are.
 func (m *model) packedRaw() bool {
 	return m.split.kind == splitTop && m.split.width == 2 && m.split.raw < 8 && m.split.raw > 0 &&
-		m.streams[1].coder == coderBits && m.merger().swar
+		m.streams[1].coder == coderBits && m.merger().joins && m.merger().joining.packed
 }
 
 func (m *model) marshal(dst []byte) []byte {

@@ -11,13 +11,13 @@ func bestBackend() backend { return backendGo }
 
 func ransDecodeVector(*ransDecoder, []byte) int { return 0 }
 
-func mergePairedVector(*merger, []byte, []byte, []byte) int { return 0 }
+func joinUnitsVector(j *joining, dst, symbols, low, high []byte) int { return 0 }
 
-func mergePackedVector(*merger, []byte, []byte, []byte) int { return 0 }
+func joinPackedVector(j *joining, dst, symbols, packed []byte, bits int) int { return 0 }
 
 func unpackVector(dst, src []byte, k int) int { return 0 }
 
-func vectorParams(*split) [4]uint64 { return [4]uint64{} }
+func vectorJoining(*joining) [4]uint64 { return [4]uint64{} }
 
 func ransEncodeVector(*ransEncoder, []byte, uint) int { return 0 }
 
