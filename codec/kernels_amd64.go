@@ -164,6 +164,16 @@ func joinNaturalAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint
 //go:noescape
 func joinNaturalWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
 
+// joinPlanesAVX2 joins groups of 32 elements of two bytes.
+//
+//go:noescape
+func joinPlanesAVX2(dst *byte, low *byte, high *byte, groups int)
+
+// joinWideAVX2 joins groups of 32 elements of four bytes: of the lowest, the next, and the upper two in units.
+//
+//go:noescape
+func joinWideAVX2(dst *byte, low *byte, high *byte, units *byte, groups int)
+
 // joinPacked4AVX2 joins groups of 128 units, of which 4 bits each are packed.
 //
 //go:noescape

@@ -9277,6 +9277,82 @@ end:
 	VZEROUPPER
 	RET
 
+// func joinPlanesAVX2(dst *byte, low *byte, high *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·joinPlanesAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ low+8(FP), CX
+	MOVQ high+16(FP), DX
+	MOVQ groups+24(FP), BX
+
+loop:
+	TESTQ     BX, BX
+	JE        end
+	VPMOVZXBW (CX), Y0
+	VPMOVZXBW (DX), Y1
+	VPSLLW    $0x08, Y1, Y1
+	VPOR      Y1, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPMOVZXBW 16(CX), Y0
+	VPMOVZXBW 16(DX), Y1
+	VPSLLW    $0x08, Y1, Y1
+	VPOR      Y1, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x40, AX
+	DECQ      BX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func joinWideAVX2(dst *byte, low *byte, high *byte, units *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·joinWideAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ low+8(FP), CX
+	MOVQ high+16(FP), DX
+	MOVQ units+24(FP), BX
+	MOVQ groups+32(FP), SI
+
+loop:
+	TESTQ      SI, SI
+	JE         end
+	VPMOVZXBW  (CX), Y0
+	VPMOVZXBW  (DX), Y1
+	VPSLLW     $0x08, Y1, Y1
+	VPOR       Y1, Y0, Y0
+	VMOVDQU    (BX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y0
+	VPERM2I128 $0x20, Y0, Y2, Y1
+	VPERM2I128 $0x31, Y0, Y2, Y0
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y0, 32(AX)
+	VPMOVZXBW  16(CX), Y0
+	VPMOVZXBW  16(DX), Y1
+	VPSLLW     $0x08, Y1, Y1
+	VPOR       Y1, Y0, Y0
+	VMOVDQU    32(BX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y0
+	VPERM2I128 $0x20, Y0, Y2, Y1
+	VPERM2I128 $0x31, Y0, Y2, Y0
+	VMOVDQU    Y1, 64(AX)
+	VMOVDQU    Y0, 96(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x20, DX
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000080, AX
+	DECQ       SI
+	JMP        loop
+
+end:
+	VZEROUPPER
+	RET
+
 // func joinPacked4AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
 // Requires: AVX, AVX2
 TEXT ·joinPacked4AVX2(SB), NOSPLIT, $0-40

@@ -33,3 +33,7 @@ func gatherPlaneVector(dst, src []byte) int { return 0 }
 
 func gatherUnitsVector(dst, src []byte) int                                      { return 0 }
 func huffmanDecodeVector(*huffmanTable, *huffmanLanes, []byte, []byte, int) bool { return false }
+
+func joinPlanesVector(dst, low, high []byte) int { return 0 }
+
+func joinWideVector(dst, low, high, units []byte) int { return 0 }
