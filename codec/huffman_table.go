@@ -20,12 +20,21 @@ type huffmanTable struct {
 const shortIndex = 11
 
 func newHuffmanTable(c codeLengths) *huffmanTable {
-	t := &huffmanTable{bits: max(shortIndex, c.longest()), lengths: c}
-	t.entries = make([]uint64, 1<<t.bits)
+	t := new(huffmanTable)
+	t.fill(c)
+	return t
+}
+
+func (t *huffmanTable) fill(c codeLengths) {
+	t.bits, t.lengths = max(shortIndex, c.longest()), c
+	if n := 1 << t.bits; cap(t.entries) < n {
+		t.entries = make([]uint64, n)
+	} else {
+		t.entries = t.entries[:n]
+	}
 	f := tableFiller{entries: t.entries, symbols: c.byLength(), lengths: c}
 	f.fill(0, 0, 0, t.bits)
 	reverseBits(t.entries, t.bits)
-	return t
 }
 
 // reverseBits puts the entry whose index, as a string of n bits, is a string

@@ -26,16 +26,21 @@ type ransTable [ransTotal]uint32
 
 func newRANSTable(f frequencies) *ransTable {
 	t := new(ransTable)
-	slot := 0
+	t.fill(f)
+	return t
+}
+
+func (t *ransTable) fill(f frequencies) {
+	left := t[:]
 	for s, v := range f {
+		run := left[:v]
+		left = left[v:]
 		e := uint32(v) | uint32(s)<<24
-		for range v {
-			t[slot] = e
+		for i := range run {
+			run[i] = e
 			e += 1 << 12
-			slot++
 		}
 	}
-	return t
 }
 
 // lanesFor is the number of lanes, as a power of two, that keeps their cost
