@@ -165,13 +165,21 @@ func (f frequencies) spread(left int) {
 
 // byLength lists the symbols that occur, those whose frequencies have most
 // bits first, and in their own order among equals.
-func (f frequencies) byLength() []int {
-	order := make([]int, 0, len(f))
-	for length := ransBits; length > 0; length-- {
-		for s, v := range f {
-			if bits.Len16(v) == length {
-				order = append(order, s)
-			}
+func (f frequencies) byLength() []byte {
+	var next [ransBits + 2]int // by length: where its next symbol goes
+	for _, v := range f {
+		next[bits.Len16(v)]++
+	}
+	end := 0
+	for length := len(next) - 1; length > 0; length-- {
+		next[length], end = end, end+next[length]
+	}
+	order := make([]byte, end)
+	for s, v := range f {
+		if v > 0 {
+			at := &next[bits.Len16(v)]
+			order[*at] = byte(s)
+			*at++
 		}
 	}
 	return order

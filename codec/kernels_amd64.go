@@ -164,6 +164,11 @@ func joinNaturalAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint
 //go:noescape
 func joinNaturalWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
 
+// ransTableAVX2 fills the slots of symbols until they are done, or those of one may reach beyond the table.
+//
+//go:noescape
+func ransTableAVX2(table *[4096]uint32, freq *uint16, symbols int) (done int, filled int)
+
 // joinPlanesAVX2 joins groups of 32 elements of two bytes.
 //
 //go:noescape

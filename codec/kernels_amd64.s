@@ -9277,6 +9277,63 @@ end:
 	VZEROUPPER
 	RET
 
+// func ransTableAVX2(table *[4096]uint32, freq *uint16, symbols int) (done int, filled int)
+// Requires: AVX, AVX2
+TEXT ·ransTableAVX2(SB), NOSPLIT, $0-40
+	MOVQ     table+0(FP), AX
+	MOVQ     freq+8(FP), CX
+	MOVQ     symbols+16(FP), DX
+	VMOVDQU  ransSlots<>+0(SB), Y0
+	VPCMPEQD Y1, Y1, Y1
+	VPSRLD   $0x1f, Y1, Y1
+	VPSLLD   $0x0f, Y1, Y1
+	XORQ     BX, BX
+	XORQ     SI, SI
+
+symbol:
+	CMPQ         BX, DX
+	JE           end
+	MOVWLZX      (CX)(BX*2), DI
+	MOVQ         SI, R8
+	LEAQ         (SI)(DI*1), R9
+	MOVQ         BX, R10
+	SHLQ         $0x18, R10
+	ORQ          DI, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Y2
+	VPADDD       Y0, Y2, Y2
+
+slots:
+	CMPQ    R8, R9
+	JGE     next
+	CMPQ    R8, $0x00000ff8
+	JG      end
+	VMOVDQU Y2, (AX)(R8*4)
+	VPADDD  Y1, Y2, Y2
+	ADDQ    $0x08, R8
+	JMP     slots
+
+next:
+	MOVQ R9, SI
+	INCQ BX
+	JMP  symbol
+
+end:
+	VZEROUPPER
+	MOVQ BX, done+24(FP)
+	MOVQ SI, filled+32(FP)
+	RET
+
+DATA ransSlots<>+0(SB)/4, $0x00000000
+DATA ransSlots<>+4(SB)/4, $0x00001000
+DATA ransSlots<>+8(SB)/4, $0x00002000
+DATA ransSlots<>+12(SB)/4, $0x00003000
+DATA ransSlots<>+16(SB)/4, $0x00004000
+DATA ransSlots<>+20(SB)/4, $0x00005000
+DATA ransSlots<>+24(SB)/4, $0x00006000
+DATA ransSlots<>+28(SB)/4, $0x00007000
+GLOBL ransSlots<>(SB), RODATA|NOPTR, $32
+
 // func joinPlanesAVX2(dst *byte, low *byte, high *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·joinPlanesAVX2(SB), NOSPLIT, $0-32

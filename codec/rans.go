@@ -31,11 +31,12 @@ func newRANSTable(f frequencies) *ransTable {
 }
 
 func (t *ransTable) fill(f frequencies) {
-	left := t[:]
-	for s, v := range f {
+	done, filled := ransTableVector(t, f)
+	left := t[filled:]
+	for s, v := range f[done:] {
 		run := left[:v]
 		left = left[v:]
-		e := uint32(v) | uint32(s)<<24
+		e := uint32(v) | uint32(done+s)<<24
 		for i := range run {
 			run[i] = e
 			e += 1 << 12

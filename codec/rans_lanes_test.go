@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // codedLanes is a stream of n symbols of so many lanes, and what decodes it:
@@ -109,6 +110,58 @@ func guardedOrNil(t *testing.T, b []byte) []byte {
 		return nil
 	}
 	return guarded(t, b)
+}
+
+// Tables are alike on all backends, and end where they should.
+func TestRANSTable(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	want := map[int]ransTable{}
+	eachBackend(t, func(t *testing.T) {
+		for i := range 200 {
+			if i == 0 {
+				r = rand.New(rand.NewPCG(5, 6))
+			}
+			counts := randomCounts(r)
+			f, _, _ := chooseFrequencies(counts)
+			table := (*ransTable)(unsafe.Pointer(unsafe.SliceData(guarded(t, make([]byte, 4*ransTotal)))))
+			table.fill(f)
+			if before, ok := want[i]; ok && before != *table {
+				t.Fatalf("table %d differs from another backend's: %v", i, f)
+			}
+			want[i] = *table
+		}
+		ends := frequencies{1, 0, ransTotal - 9, 1, 7} // the slots of the last do not fill a vector
+		var table ransTable
+		table.fill(ends)
+		for slot, e := range table {
+			first, s := 0, 0
+			for slot >= first+int(ends[s]) {
+				first += int(ends[s])
+				s++
+			}
+			if want := uint32(ends[s]) | uint32(slot-first)<<12 | uint32(s)<<24; e != want {
+				t.Fatalf("slot %d is %08x, want %08x", slot, e, want)
+			}
+		}
+	})
+}
+
+func BenchmarkRANSTable(b *testing.B) {
+	c := codeLanes(100, 2, false)
+	var counts [256]uint32
+	countBytes(&counts, c.symbols)
+	f, _, _ := chooseFrequencies(counts[:])
+	for _, backend := range Backends() {
+		b.Run(backend, func(b *testing.B) {
+			if err := SetBackend(backend); err != nil {
+				b.Fatal(err)
+			}
+			var t ransTable
+			for b.Loop() {
+				t.fill(f)
+			}
+		})
+	}
 }
 
 func BenchmarkLanes(b *testing.B) {

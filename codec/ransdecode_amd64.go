@@ -73,3 +73,12 @@ func ransDecodeClassesVector(d *ransDecoder, dst, classes []byte, tables context
 	d.pos += taken
 	return done * d.lanes
 }
+
+// ransTableVector fills the slots of the first symbols, whose frequencies are
+// not beyond a table, and gives the numbers of both.
+func ransTableVector(t *ransTable, f frequencies) (symbols, slots int) {
+	if backend(current.Load()) == backendGo {
+		return 0, 0
+	}
+	return ransTableAVX2((*[ransTotal]uint32)(t), &f[0], len(f))
+}

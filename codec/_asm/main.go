@@ -28,6 +28,7 @@ func main() {
 	joinUnitsAVX2("joinPairedWideAVX2", "joinPairedWideAVX2 is joinPairedAVX2 for more than 8 raw bits.", true, true)
 	joinUnitsAVX2("joinNaturalAVX2", "joinNaturalAVX2 is joinPairedAVX2 in natural order.", false, false)
 	joinUnitsAVX2("joinNaturalWideAVX2", "joinNaturalWideAVX2 is joinPairedWideAVX2 in natural order.", true, false)
+	ransTableAVX2()
 	joinPlanesAVX2()
 	joinWideAVX2()
 	for k := 4; k <= 7; k++ {
