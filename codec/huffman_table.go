@@ -21,18 +21,33 @@ const shortIndex = 11
 
 func newHuffmanTable(c codeLengths) *huffmanTable {
 	t := new(huffmanTable)
-	t.fill(c)
+	t.fill(c, maxEntrySymbols)
 	return t
 }
 
-func (t *huffmanTable) fill(c codeLengths) {
+// entrySymbolsFor is how many symbols an entry is worth to have for a table
+// that decodes n symbols: the more, the longer it takes to fill.
+func entrySymbolsFor(n int) uint {
+	switch {
+	case n < 2<<10:
+		return 1
+	case n < 8<<10:
+		return 2
+	case n < 24<<10:
+		return 3
+	}
+	return maxEntrySymbols
+}
+
+// fill fills the table with entries of up to most symbols.
+func (t *huffmanTable) fill(c codeLengths, most uint) {
 	t.bits, t.lengths = max(shortIndex, c.longest()), c
 	if n := 1 << t.bits; cap(t.entries) < n {
 		t.entries = make([]uint64, n)
 	} else {
 		t.entries = t.entries[:n]
 	}
-	f := tableFiller{entries: t.entries, symbols: c.byLength(), lengths: c}
+	f := tableFiller{entries: t.entries, symbols: c.byLength(), lengths: c, most: most}
 	f.fill(0, 0, 0, t.bits)
 	reverseBits(t.entries, t.bits)
 }
@@ -63,6 +78,7 @@ type tableFiller struct {
 	entries []uint64 // those not filled yet
 	symbols []byte   // in the order of their codes
 	lengths codeLengths
+	most    uint // symbols of an entry
 }
 
 // fill fills the entries whose index begins with the codes of the n symbols in
@@ -77,7 +93,7 @@ func (f *tableFiller) fill(entry uint64, n, used, room uint) {
 		}
 		next := entry | uint64(s)<<(56-8*n)
 		after := room - length
-		if n+1 < maxEntrySymbols && after >= shortest {
+		if n+1 < f.most && after >= shortest {
 			f.fill(next, n+1, used+length, after)
 		} else {
 			f.run(next, n+1, used+length, 1<<after)

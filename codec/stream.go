@@ -210,7 +210,7 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 	case coderRANS:
 		return d.rans.init(d.ransTable(s), s.lanesLog2, src)
 	case coderHuffman:
-		return d.huffman.init(d.huffmanTable(s), s.streamsLog2, n, src)
+		return d.huffman.init(d.huffmanTable(s, n), s.streamsLog2, n, src)
 	case coderZstd:
 		return decodeZstd(tools.zstdDecoder(), d.all(n), src)
 	case coderContexts:
@@ -231,12 +231,12 @@ func (d *streamDecoder) ransTable(s *stream) *ransTable {
 	return d.ownRANS
 }
 
-// huffmanTable is ransTable for coderHuffman.
-func (d *streamDecoder) huffmanTable(s *stream) *huffmanTable {
+// huffmanTable is ransTable for coderHuffman, and a block of n symbols.
+func (d *streamDecoder) huffmanTable(s *stream, n int) *huffmanTable {
 	if s.kept {
 		return s.huffmanLookup.get(func() *huffmanTable { return newHuffmanTable(s.lengths) })
 	}
-	d.ownHuffman.fill(s.lengths)
+	d.ownHuffman.fill(s.lengths, entrySymbolsFor(n))
 	return &d.ownHuffman
 }
 
