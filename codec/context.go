@@ -162,7 +162,7 @@ func (a *placeAxis) parse(b []byte) ([]byte, error) {
 	for i := range a.class {
 		a.class[i] = byte(r.read(width))
 	}
-	rest, ok := r.close()
+	rest, ok := r.close(b)
 	if !ok || uint(bits.Len8(slices.Max(a.class))) != width {
 		return nil, fmt.Errorf("%w: places of %d bits, or their padding", ErrCorrupt, width)
 	}

@@ -58,12 +58,15 @@ func writeClass(w *bitWriter, diff int) {
 }
 
 func readClass(r *bitReader) int {
-	z := uint32(0)
-	for z < 3 && r.read(1) == 1 {
-		z++
+	if r.n < 8 {
+		r.refill()
 	}
-	if z == 3 {
-		z += r.read(5)
+	z := uint32(bits.TrailingZeros64(^r.acc))
+	if z < 3 {
+		r.skip(uint(z) + 1)
+	} else {
+		z = 3 + uint32(r.acc>>3&31)
+		r.skip(8)
 	}
 	if z&1 == 1 {
 		return -int(z+1) / 2
@@ -90,7 +93,7 @@ func readFrequencies(b []byte) (frequencies, []byte, error) {
 		}
 		f[i] = readWeight(&r, class, precision)
 	}
-	rest, ok := r.close()
+	rest, ok := r.close(b[2:])
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: frequency table cut short", ErrCorrupt)
 	}
