@@ -58,12 +58,15 @@ func writeClass(w *bitWriter, diff int) {
 }
 
 func readClass(r *bitReader) int {
-	z := uint32(0)
-	for z < 3 && r.read(1) == 1 {
-		z++
+	if r.n < 8 {
+		r.refill()
 	}
-	if z == 3 {
-		z += r.read(5)
+	z := uint32(bits.TrailingZeros64(^r.acc))
+	if z < 3 {
+		r.skip(uint(z) + 1)
+	} else {
+		z = 3 + uint32(r.acc>>3&31)
+		r.skip(8)
 	}
 	if z&1 == 1 {
 		return -int(z+1) / 2
@@ -90,7 +93,7 @@ func readFrequencies(b []byte) (frequencies, []byte, error) {
 		}
 		f[i] = readWeight(&r, class, precision)
 	}
-	rest, ok := r.close()
+	rest, ok := r.close(b[2:])
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: frequency table cut short", ErrCorrupt)
 	}
@@ -165,13 +168,21 @@ func (f frequencies) spread(left int) {
 
 // byLength lists the symbols that occur, those whose frequencies have most
 // bits first, and in their own order among equals.
-func (f frequencies) byLength() []int {
-	order := make([]int, 0, len(f))
-	for length := ransBits; length > 0; length-- {
-		for s, v := range f {
-			if bits.Len16(v) == length {
-				order = append(order, s)
-			}
+func (f frequencies) byLength() []byte {
+	var next [ransBits + 2]int // by length: where its next symbol goes
+	for _, v := range f {
+		next[bits.Len16(v)]++
+	}
+	end := 0
+	for length := len(next) - 1; length > 0; length-- {
+		next[length], end = end, end+next[length]
+	}
+	order := make([]byte, end)
+	for s, v := range f {
+		if v > 0 {
+			at := &next[bits.Len16(v)]
+			order[*at] = byte(s)
+			*at++
 		}
 	}
 	return order

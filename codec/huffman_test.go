@@ -102,9 +102,9 @@ func TestHuffmanKernelsRun(t *testing.T) {
 				t.Errorf("backend %s, codes of up to %d bits: symbols written: %v", Backend(), limit, moved)
 			}
 		}
-		m := newMerger(&split{kind: splitTop, width: 2, raw: 7, sign: signRaw})
-		if n := mergePackedVector(m, make([]byte, 2*maxGroup), make([]byte, maxGroup), make([]byte, maxGroup)); (n == maxGroup) != wanted {
-			t.Errorf("backend %s merged %d units", Backend(), n)
+		j, _ := newJoining(&split{kind: splitTop, width: 2, raw: 7, sign: signRaw})
+		if n := joinPackedVector(&j, make([]byte, 2*maxGroup), make([]byte, maxGroup), make([]byte, maxGroup), 7); (n == maxGroup) != wanted {
+			t.Errorf("backend %s joined %d units", Backend(), n)
 		}
 	})
 }
