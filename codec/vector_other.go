@@ -33,3 +33,7 @@ func gatherPlaneVector(dst, src []byte) int { return 0 }
 
 func gatherUnitsVector(dst, src []byte) int                                      { return 0 }
 func huffmanDecodeVector(*huffmanTable, *huffmanLanes, []byte, []byte, int) bool { return false }
+
+func huffmanEncodeTwoVector(*huffmanEncoder, *[2]huffmanWriter, []byte, int) {}
+
+func huffmanEncodeVector(*huffmanEncoder, *huffmanWriter, []byte, int) bool { return false }
