@@ -30,6 +30,7 @@ type Encoder struct {
 
 	apart    apart
 	count    counter
+	top      topChooser
 	rans     ransEncoder
 	huffman  huffmanEncoder
 	contexts contextEncoder

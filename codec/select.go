@@ -226,8 +226,9 @@ func (e *Encoder) selecting(data []byte, elem Elem, s *selection) []*model {
 	switch {
 	case len(left) == 0:
 	case elem.Exponent > 0:
-		r := run{to: len(left), hist: e.count.count(left, s.width)}
-		r.measure(elem, e.fast())
+		r := run{to: len(left)}
+		e.top.init(elem, e.fast())
+		r.set(e.top.choose(e.count.count(left, s.width)))
 		models = e.floatModels(left, r, elem)
 	default:
 		models = e.planeModels(left, elem)
