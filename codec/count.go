@@ -28,11 +28,11 @@ func (c *counter) count(data []byte, width int) *histogram {
 		c.take(h, 1, top)
 	case width == 2:
 		c.countUnits(data)
-		c.findRange(h)
+		c.findRange(h, unitAt(data, 0, width))
 		c.take(h, 2, top)
 	default:
 		c.countUpper(data)
-		c.findRange(h)
+		c.findRange(h, unitAt(data, 0, width))
 		c.take(h, 2, top)
 	}
 	return h
@@ -91,12 +91,29 @@ func (c *counter) countUpper(data []byte) {
 	}
 }
 
+// rangeBlock is how many magnitudes are looked at together for their range.
+const rangeBlock = 128
+
 // findRange looks for the least and the largest magnitude above zero that were
-// counted, in both tables.
-func (c *counter) findRange(h *histogram) {
+// counted, in both tables: from one of them on in both directions, until all
+// elements are found.
+func (c *counter) findRange(h *histogram, inside uint16) {
 	const sign = 1 << 15
 	a, b := &c.tables[0], &c.tables[1]
-	lo, hi := 1, sign
+	zeros := int(a[0] + b[0] + a[sign] + b[sign])
+	lo := int(inside) &^ sign / rangeBlock * rangeBlock
+	hi := lo
+	for found := 0; found < h.n-zeros; {
+		if hi < sign {
+			found += c.countedFrom(hi)
+			hi += rangeBlock
+		}
+		if lo > 0 {
+			lo -= rangeBlock
+			found += c.countedFrom(lo)
+		}
+	}
+	lo = max(lo, 1)
 	for lo < hi && a[lo]|b[lo]|a[lo|sign]|b[lo|sign] == 0 {
 		lo++
 	}
@@ -104,6 +121,22 @@ func (c *counter) findRange(h *histogram) {
 		hi--
 	}
 	h.lo, h.hi = lo, hi
+}
+
+// countedFrom is how many elements have one of rangeBlock magnitudes from m on,
+// but for zero.
+func (c *counter) countedFrom(m int) int {
+	const sign = 1 << 15
+	a, b := (*[rangeBlock]uint32)(c.tables[0][m:]), (*[rangeBlock]uint32)(c.tables[1][m:])
+	d, e := (*[rangeBlock]uint32)(c.tables[0][m|sign:]), (*[rangeBlock]uint32)(c.tables[1][m|sign:])
+	n := uint32(0)
+	for i := range a {
+		n += a[i] + b[i] + d[i] + e[i]
+	}
+	if m == 0 {
+		n -= a[0] + b[0] + d[0] + e[0]
+	}
+	return int(n)
 }
 
 // take moves the counts out of so many tables.

@@ -257,21 +257,23 @@ func (e *Encoder) encodeSmaller(data []byte, models ...*model) {
 		return
 	}
 	start := e.mark()
-	var best *model
-	bestSize, bestLen, lastLen := 0, 0, 0
-	for _, m := range models {
-		for _, blockLen := range e.blockLensFor(m, len(data)) {
+	var best kept
+	bestSize := math.MaxInt
+	for i, m := range models {
+		lens := e.blockLensFor(m, len(data))
+		for k, blockLen := range lens {
 			e.rewind(start)
 			e.encodeRun(m, data, blockLen)
-			if size := e.size(); best == nil || size < bestSize {
-				best, bestSize, bestLen = m, size, blockLen
+			size := e.size()
+			last := i == len(models)-1 && k == len(lens)-1
+			switch {
+			case size < bestSize && !last:
+				best, bestSize = e.keep(start), size
+			case size >= bestSize && last:
+				e.rewind(start)
+				e.restore(best)
 			}
-			lastLen = blockLen
 		}
-	}
-	if best != models[len(models)-1] || bestLen != lastLen {
-		e.rewind(start)
-		e.encodeRun(best, data, bestLen)
 	}
 }
 
