@@ -61,9 +61,17 @@ type topChooser struct {
 // the run and another one.
 type measured struct {
 	choice
-	ok       bool
-	coarse   histogram // by the finest of levels
-	distinct int       // units, or fewer
+	ok     bool
+	coarse histogram // by the finest of levels
+}
+
+// isFine tells whether the symbols have more mantissa bits than coarse.
+func (m *measured) isFine() bool {
+	raw := m.split.raw
+	if m.split.sign == signRaw {
+		raw--
+	}
+	return m.ok && raw < m.coarse.shift
 }
 
 func (t *topChooser) init(elem Elem, fast bool) {
@@ -75,11 +83,10 @@ func (t *topChooser) init(elem Elem, fast bool) {
 // top mantissa bits go with the exponent, and where the sign goes. It is not
 // ok if no alphabet of 256 symbols holds any.
 func (t *topChooser) choose(h *histogram) (m measured) {
-	m.distinct = h.distinct()
 	finest := max(t.mantissa-topLevels+1, 0)
 	t.levels[0] = h.coarser(finest, t.levels[0].counts)
 	t.chooseCoarse(&t.levels[0])
-	if t.mayBeFiner(m.distinct) {
+	if t.mayBeFiner(h) {
 		t.chooseFine(h, finest)
 	}
 	m.choice, m.ok = t.settle()
@@ -88,20 +95,19 @@ func (t *topChooser) choose(h *histogram) (m measured) {
 	return m
 }
 
-// chooseJoined is choose for two runs together, which count gives the histogram
-// of if their coarse ones do not tell enough. It is not ok if both together
-// take more than limit bits.
+// chooseJoined is choose for two runs together. Only if more mantissa bits were
+// worth it for one of them, count gives the histogram of all bits. It is not ok
+// if both together take more than limit bits.
 func (t *topChooser) chooseJoined(a, b *measured, limit float64, count func() *histogram) (m measured) {
 	t.levels[0] = a.coarse.join(&b.coarse, t.levels[0].counts)
 	t.chooseCoarse(&t.levels[0])
-	if t.mayBeFiner(max(a.distinct, b.distinct)) {
+	if !t.tooMany && (a.isFine() || b.isFine()) {
 		return t.choose(count())
 	}
 	if t.at != nil && t.cost > limit {
 		m.cost = t.cost
 		return m
 	}
-	m.distinct = max(a.distinct, b.distinct)
 	m.choice, m.ok = t.settle()
 	m.coarse = t.levels[0]
 	m.coarse.counts = slices.Clone(m.coarse.counts)
@@ -111,8 +117,11 @@ func (t *topChooser) chooseJoined(a, b *measured, limit float64, count func() *h
 // mayBeFiner tells whether more mantissa bits than chooseCoarse looked at may
 // make the symbols cheaper yet: where each made them so, and where few units
 // occur at all.
-func (t *topChooser) mayBeFiner(distinct int) bool {
-	return !t.tooMany && t.levels[0].shift > 0 && (t.stillCheaper || distinct <= fewUnits && 2*distinct <= t.n)
+func (t *topChooser) mayBeFiner(h *histogram) bool {
+	if t.tooMany || t.levels[0].shift == 0 {
+		return false
+	}
+	return t.stillCheaper || h.occurAtMost(min(fewUnits, t.n/2))
 }
 
 // chooseCoarse looks at finest and what is coarser.

@@ -73,15 +73,17 @@ func (h *histogram) join(o *histogram, buf []uint32) histogram {
 	return j
 }
 
-// distinct is how many different units there are.
-func (h *histogram) distinct() (n int) {
-	for _, c := range h.zero {
-		n += used32(c)
+// occurAtMost tells whether there are at most limit different units.
+func (h *histogram) occurAtMost(limit int) bool {
+	n := used32(h.zero[0]) + used32(h.zero[1])
+	for counts := h.counts; len(counts) > 0 && n <= limit; {
+		these := counts[:min(len(counts), 64)]
+		counts = counts[len(these):]
+		for _, c := range these {
+			n += used32(c)
+		}
 	}
-	for _, c := range h.counts {
-		n += used32(c)
-	}
-	return n
+	return n <= limit
 }
 
 // used32 is 1 if c is not 0, without a branch.

@@ -7,14 +7,25 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// sampleLen is how much of a run is tried before zstd codes all of it.
+// sampleLen is how much of a run is tried, at most, before zstd codes all of it.
 const sampleLen = 32 << 10
+
+// sampleLen is less where speed counts.
+func (l Level) sampleLen() int {
+	switch l {
+	case Fast:
+		return sampleLen / 4
+	case Balanced:
+		return sampleLen / 2
+	}
+	return sampleLen
+}
 
 // zstdPromises tells by a sample whether zstd on a run's planes may beat what
 // the other model takes.
 func (e *Encoder) zstdPromises(planes *split, data []byte, bits float64) bool {
 	perByte := bits / 8 / float64(len(data))
-	return e.sampleSize(planes, sampleOf(data, planes.width, sampleLen), perByte) < perByte
+	return e.sampleSize(planes, sampleOf(data, planes.width, e.level.sampleLen()), perByte) < perByte
 }
 
 // trialGain is about how much smaller zstd at its strongest makes what repeats

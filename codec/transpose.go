@@ -89,11 +89,11 @@ func (e *Encoder) transposedPlanes(data []byte, elem Elem, shape []int64, bits f
 	width := int(elem.Width)
 	least, best := bits/8/float64(len(data)), split{}
 	for _, columns := range trailing(shape) {
-		if columns*minSampleRows*width > min(len(data), sampleLen) {
+		if columns*minSampleRows*width > min(len(data), e.level.sampleLen()) {
 			break
 		}
 		s := split{kind: splitPlanes, width: width, columns: columns}
-		if size := e.sampleSize(&s, sampleOf(data, columns*width, sampleLen), least); size < least {
+		if size := e.sampleSize(&s, sampleOf(data, columns*width, e.level.sampleLen()), least); size < least {
 			least, best = size, s
 		}
 	}
