@@ -24,8 +24,8 @@ type contextFinder struct {
 	counts [maxClasses][contextValues]uint32
 	sums   []int64
 	seen   []uint32
-	class  []byte // of each element, for classes by place
-	table  buckets
+	class  []byte     // of each element, for classes by place
+	tables [2]buckets // with the sign raw, and in the symbol
 }
 
 // elemShape is how the unit of an element is made up.
@@ -51,27 +51,28 @@ type candidate struct {
 	classes int
 }
 
-// Bounds of the search.
-const (
-	minContextElements = 1000 // a run of fewer is not worth the tables
-	screenElements     = 1 << 14
-	screenPairs        = 1 << 13 // to find buckets
-)
+// minContextElements is how many elements a run must have to be worth the
+// tables.
+const minContextElements = 1000
 
 // search is how hard contexts are looked for. They decode more slowly, so they
 // must save minGain as a share of a run's bits.
 type search struct {
-	minGain float64
-	sample  int // of neighbours
-	exact   int // candidates of each kind that are counted out
-	pairs   int // of axes, beside these
+	minGain  float64
+	places   int // elements in a sample of those at places
+	perPlace int // and of each place, if that is more
+	buckets  int // elements to find buckets by
+	glance   int // neighbours that must show half of what is sought
+	sample   int // of neighbours then
+	exact    int // candidates of each kind that are counted out
+	pairs    int // of axes, beside these
 }
 
 func (l Level) search() search {
 	if l == Small {
-		return search{minGain: 0.0005, sample: 1 << 14, exact: 3, pairs: 2}
+		return search{minGain: 0.0005, places: 1 << 14, perPlace: 8, buckets: 1 << 13, sample: 1 << 14, exact: 3, pairs: 2}
 	}
-	return search{minGain: 0.02, sample: 1 << 11, exact: 1}
+	return search{minGain: 0.02, places: 1 << 11, perPlace: 4, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11, exact: 1}
 }
 
 // find looks for contexts that make data, elements of part, smaller than
@@ -123,18 +124,25 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 	}
 	n := f.n
 	for _, a := range part.axes(n)[1:] { // the first has one place alone
-		add(candidate{promise: f.placesPromise(a), axes: []axis{a}, steps: 1})
+		add(candidate{promise: f.placesPromise(a, search), axes: []axis{a}, steps: 1})
 	}
 	places := byPromise(list, search.exact)
 	list = nil
-	for _, sign := range [...]signPlace{signRaw, signSymbol} {
-		f.fillBuckets(&f.table, sign)
-		for _, lag := range lags(part, n) {
-			classes := 6
-			if n > 1<<15 {
-				classes = 14
+	lags := lags(part, n)
+	if len(lags) == 0 {
+		return places
+	}
+	classes := 6
+	if n > 1<<15 {
+		classes = 14
+	}
+	f.fillBuckets(search.buckets)
+	for k, sign := range [...]signPlace{signRaw, signSymbol} {
+		for _, lag := range lags {
+			if search.glance > 0 && n > 4*search.glance && f.neighboursPromise(lag, &f.tables[k], search.glance) < atLeast/2 {
+				continue
 			}
-			add(candidate{promise: f.neighboursPromise(lag, &f.table, search.sample), lag: lag, sign: sign, classes: classes})
+			add(candidate{promise: f.neighboursPromise(lag, &f.tables[k], search.sample), lag: lag, sign: sign, classes: classes})
 		}
 	}
 	return slices.Concat(places, byPromise(pairs(places), search.pairs), byPromise(list, search.exact))
@@ -174,9 +182,6 @@ func (f *contextFinder) start(data []byte, elem Elem) {
 	f.sign = 1 << (f.shape.bits - 1)
 	f.units = f.units[:0]
 }
-
-// unit gives one unit: screening needs few of them.
-func (f *contextFinder) unit(i int) uint16 { return unitAt(f.data, i, f.width) }
 
 // take reads all units, if that is not done.
 func (f *contextFinder) take() {
@@ -231,19 +236,29 @@ func lags(part Part, n int) (list []int) {
 	return list
 }
 
-// sumPlaces adds up the magnitudes at each place, of every step-th element.
-func (f *contextFinder) sumPlaces(a axis, step int) {
+// sumPlaces adds up the magnitudes at each place, of every step-th element. It
+// gives the sum of their squares.
+func (f *contextFinder) sumPlaces(a axis, step int) (squares uint64) {
+	f.take()
 	f.clearSums(a)
 	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
-	for i := 0; i < f.n; i += step {
-		if m := f.unit(i) &^ f.sign; m > 0 {
-			f.sums[p] += int64(m)
-			f.seen[p]++
+	places, rest := step/a.stride%a.count, step%a.stride
+	units, sums, seen, sign := f.units, f.sums, f.seen[:len(f.sums)], f.sign
+	for i := 0; i < len(units); i += step {
+		m := uint64(units[i] &^ sign)
+		sums[p] += int64(m)
+		seen[p] += uint32(used32(uint32(m)))
+		squares += m * m
+		p += places
+		if r += rest; r >= a.stride {
+			r -= a.stride
+			p++
 		}
-		if r += step; r >= a.stride {
-			p, r = (p+r/a.stride)%a.count, r%a.stride
+		if p >= len(sums) {
+			p -= len(sums)
 		}
 	}
+	return squares
 }
 
 func (f *contextFinder) clearSums(a axis) {
@@ -258,10 +273,9 @@ func (f *contextFinder) clearSums(a axis) {
 // one. The spread of the places' means beyond that of chance is their spread
 // in scale; knowing the scale s of a normal weight saves about the variance of
 // ln s in nats (half of Fisher's information, which is 2).
-func (f *contextFinder) placesPromise(a axis) float64 {
-	step := sampleStep(f.n, max(screenElements, 8*a.count))
-	f.sumPlaces(a, step)
-	var n, k, sum, squares, between float64
+func (f *contextFinder) placesPromise(a axis, search search) float64 {
+	squares := float64(f.sumPlaces(a, sampleStep(f.n, max(search.places, search.perPlace*a.count))))
+	var n, k, sum, between float64
 	for p, c := range f.seen {
 		if c > 0 {
 			k++
@@ -269,10 +283,6 @@ func (f *contextFinder) placesPromise(a axis) float64 {
 			sum += float64(f.sums[p])
 			between += float64(f.sums[p]) * float64(f.sums[p]) / float64(c)
 		}
-	}
-	for i := 0; i < f.n; i += step {
-		m := float64(f.unit(i) &^ f.sign)
-		squares += m * m
 	}
 	if k < 2 || n <= k {
 		return 0
@@ -470,37 +480,40 @@ type buckets struct {
 	shift int
 }
 
-func (f *contextFinder) fillBuckets(b *buckets, sign signPlace) {
-	b.shift = max(f.shape.bits-screenBits, 0)
-	var counts [1 << screenBits]int
-	half := 1 << (f.shape.bits - b.shift - 1)
-	step := sampleStep(f.n, screenPairs)
-	n := 0
-	for i := 0; i < f.n; i += step {
-		counts[f.unit(i)>>b.shift]++
+// fillBuckets fills the tables by so many elements.
+func (f *contextFinder) fillBuckets(elements int) {
+	f.take()
+	shift := max(f.shape.bits-screenBits, 0)
+	var counts [1 << screenBits]uint32
+	step := sampleStep(f.n, elements)
+	n := uint32(0)
+	for i := 0; i < len(f.units); i += step {
+		counts[f.units[i]>>(shift&15)&(1<<screenBits-1)]++
 		n++
 	}
-	sum := 0
-	visit := func(of ...int) {
-		for _, v := range of {
-			sum += counts[v]
-		}
-		for _, v := range of {
-			b.of[v] = byte(min(sum*screenBuckets/(n+1), screenBuckets-1))
-		}
+	half := 1 << (f.shape.bits - shift - 1)
+	raw, signed := &f.tables[0], &f.tables[1]
+	raw.shift, signed.shift = shift, shift
+	sum := uint32(0)
+	for v := range half {
+		sum += counts[v] + counts[v+half]
+		b := bucketOf(sum, n)
+		raw.of[v], raw.of[v+half] = b, b
 	}
-	if sign != signSymbol {
-		for v := range half {
-			visit(v, v+half)
-		}
-		return
-	}
-	for v := half - 1; v >= 0; v-- {
-		visit(v + half)
+	sum = 0
+	for v := 2*half - 1; v >= half; v-- {
+		sum += counts[v]
+		signed.of[v] = bucketOf(sum, n)
 	}
 	for v := range half {
-		visit(v)
+		sum += counts[v]
+		signed.of[v] = bucketOf(sum, n)
 	}
+}
+
+// bucketOf is the bucket of a unit that sum of n elements do not surpass.
+func bucketOf(sum, n uint32) byte {
+	return byte(min(sum*screenBuckets/(n+1), screenBuckets-1))
 }
 
 // neighboursPromise estimates the bits an element that classes by the
@@ -508,34 +521,49 @@ func (f *contextFinder) fillBuckets(b *buckets, sign signPlace) {
 // both in buckets, less what chance makes of it.
 func (f *contextFinder) neighboursPromise(lag int, b *buckets, pairs int) float64 {
 	step := sampleStep(f.n-lag, pairs)
-	var joint [screenBuckets][screenBuckets]int
+	var joint [screenBuckets][screenBuckets]uint32
 	n := 0
-	for i := lag; i < f.n; i += step {
-		before, this := b.of[f.unit(i-lag)>>b.shift], b.of[f.unit(i)>>b.shift]
-		joint[before&(screenBuckets-1)][this&(screenBuckets-1)]++
+	this, before := f.units[lag:], f.units[:f.n-lag]
+	for i := 0; i < len(this) && i < len(before); i += step {
+		row, column := b.of[before[i]>>(b.shift&15)&(1<<screenBits-1)], b.of[this[i]>>(b.shift&15)&(1<<screenBits-1)]
+		joint[row&(screenBuckets-1)][column&(screenBuckets-1)]++
 		n++
 	}
 	const chance = (screenBuckets - 1) * (screenBuckets - 1) / (2 * math.Ln2)
 	return mutualInformation(&joint, n) - chance/float64(n)
 }
 
-func mutualInformation(joint *[screenBuckets][screenBuckets]int, n int) (bits float64) {
-	var rows, columns [screenBuckets]int
+func mutualInformation(joint *[screenBuckets][screenBuckets]uint32, n int) (bits float64) {
+	var columns [screenBuckets]uint32
 	for i := range joint {
+		row := uint32(0)
 		for k, c := range joint[i] {
-			rows[i] += c
+			row += c
 			columns[k] += c
+			bits += exactLog2(c)
 		}
+		bits -= exactLog2(row)
 	}
-	for i := range joint {
-		for k, c := range joint[i] {
-			if c > 0 {
-				bits += float64(c) * math.Log2(float64(c)*float64(n)/float64(rows[i])/float64(columns[k]))
-			}
-		}
+	for _, c := range columns {
+		bits -= exactLog2(c)
 	}
-	return bits / float64(n)
+	return (bits + exactLog2(uint32(n))) / float64(n)
 }
+
+// exactLog2 is c·log2(c).
+func exactLog2(c uint32) float64 {
+	if c < uint32(len(exactLogs)) {
+		return exactLogs[c]
+	}
+	return float64(c) * math.Log2(float64(c))
+}
+
+var exactLogs = func() (t [1 << 11]float64) {
+	for c := 1; c < len(t); c++ {
+		t[c] = float64(c) * math.Log2(float64(c))
+	}
+	return
+}()
 
 // byNeighbour gives classes by the symbol lag before, of about equal weight.
 // Blocks hold perBlock elements.
