@@ -21,6 +21,7 @@ type contextFinder struct {
 	sign   uint16   // the sign's bit
 	shape  elemShape
 	values []uint16 // of the elements, by the split that is counted
+	bound  int      // that they are below
 	counts [maxClasses][contextValues]uint32
 	sums   []int64
 	seen   []uint32
@@ -380,16 +381,14 @@ func (f *contextFinder) scales(step int) []byte {
 
 // bounds finds the range of classes that holds nearly all elements.
 func (f *contextFinder) bounds() (floor byte, classes int) {
-	var counts [2 * maxClasses]int
-	for _, v := range f.class {
-		counts[v]++
-	}
+	var counts [256]uint32
+	countBytes(&counts, f.class)
 	rare := f.n / 128
 	low, high := 0, len(counts)-1
-	for n := counts[low]; low < high && n <= rare; n += counts[low] {
+	for n := int(counts[low]); low < high && n <= rare; n += int(counts[low]) {
 		low++
 	}
-	for n := counts[high]; high > low && n <= rare; n += counts[high] {
+	for n := int(counts[high]); high > low && n <= rare; n += int(counts[high]) {
 		high--
 	}
 	low = max(low, high-maxClasses+1)
@@ -398,7 +397,8 @@ func (f *contextFinder) bounds() (floor byte, classes int) {
 
 // setValues fills values for s; false if there are too many to count.
 func (f *contextFinder) setValues(s *split) bool {
-	if 1<<s.valueBits() > contextValues {
+	f.bound = 1 << s.valueBits()
+	if f.bound > contextValues {
 		return false
 	}
 	f.take()
@@ -428,7 +428,7 @@ func (s *split) exponentAndTop() int {
 
 func (f *contextFinder) clearCounts(classes int) {
 	for k := range classes {
-		clear(f.counts[k][:])
+		clear(f.counts[k][:f.bound])
 	}
 }
 
@@ -436,18 +436,17 @@ func (f *contextFinder) clearCounts(classes int) {
 // share, and the cost. side is what else the context takes, in bits.
 func (f *contextFinder) settle(c context, s split, side float64) (contextChoice, bool) {
 	s.natural = s.width > 1
-	var all [contextValues]bool
+	var sums [contextValues]uint32
+	all := sums[:f.bound]
 	cost := side + float64(f.n*s.raw)
 	for k := range c.classes {
 		entropy, used := 0.0, 0
 		n := uint32(0)
-		for v, count := range f.counts[k][:] {
-			if count > 0 {
-				entropy -= float64(count) * fastLog2(count)
-				n += count
-				used++
-				all[v] = true
-			}
+		for v, count := range f.counts[k][:len(all)] {
+			entropy -= countLog2(count)
+			n += count
+			used += used32(count)
+			all[v] += count
 		}
 		if n > 0 {
 			entropy += float64(n) * math.Log2(float64(n))
@@ -455,8 +454,8 @@ func (f *contextFinder) settle(c context, s split, side float64) (contextChoice,
 		cost += entropy + float64(used*tableBitsPerSymbol) + 3*8
 	}
 	var present []uint16
-	for v, p := range all {
-		if p {
+	for v, count := range all {
+		if count > 0 {
 			present = append(present, uint16(v))
 		}
 	}
@@ -581,7 +580,7 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 	for _, v := range f.values {
 		f.counts[0][v&(contextValues-1)]++
 	}
-	thresholds, classOf := cutByWeight(&f.counts[0], f.n, classes, sign)
+	thresholds, classOf := cutByWeight(f.counts[0][:f.bound], f.n, classes, sign)
 	if len(thresholds) == 0 {
 		return contextChoice{}, false
 	}
@@ -615,7 +614,7 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 // cutByWeight cuts values, in the order of what they stand for, into classes
 // of about equal weight. It gives the values at which classes begin, but for
 // the first, and the class of each value.
-func cutByWeight(counts *[contextValues]uint32, n, classes int, sign signPlace) (thresholds []uint16, classOf *[contextValues]byte) {
+func cutByWeight(counts []uint32, n, classes int, sign signPlace) (thresholds []uint16, classOf *[contextValues]byte) {
 	classOf = new([contextValues]byte)
 	sum := 0
 	visit := func(v int) {
@@ -628,15 +627,15 @@ func cutByWeight(counts *[contextValues]uint32, n, classes int, sign signPlace) 
 		classOf[v] = byte(len(thresholds))
 	}
 	if sign != signSymbol {
-		for v := range contextValues {
+		for v := range counts {
 			visit(v)
 		}
 		return thresholds, classOf
 	}
-	for v := contextValues - 1; v > 0; v -= 2 {
+	for v := len(counts) - 1; v > 0; v -= 2 {
 		visit(v)
 	}
-	for v := 0; v < contextValues; v += 2 {
+	for v := 0; v < len(counts); v += 2 {
 		visit(v)
 	}
 	return thresholds, classOf
