@@ -14,19 +14,20 @@ import (
 // element before along each axis for classes by neighbour. A sample tells what
 // each promises; the most promising are then counted out exactly.
 type contextFinder struct {
-	data   []byte // of n elements
-	width  int
-	n      int
-	units  []uint16 // of the elements, once they are counted
-	sign   uint16   // the sign's bit
-	shape  elemShape
-	values []uint16 // of the elements, by the split that is counted
-	bound  int      // that they are below
-	counts [maxClasses][contextValues]uint32
-	sums   []int64
-	seen   []uint32
-	class  []byte     // of each element, for classes by place
-	tables [2]buckets // with the sign raw, and in the symbol
+	data    []byte // of n elements
+	width   int
+	n       int
+	units   []uint16 // of the elements, once they are counted
+	sign    uint16   // the sign's bit
+	shape   elemShape
+	values  []uint16 // of the elements, by the split that is counted
+	bound   int      // that they are below
+	counts  [maxClasses][contextValues]uint32
+	sums    []int64
+	seen    []uint32
+	class   []byte     // of each element, for classes by place
+	tables  [2]buckets // with the sign raw, and in the symbol
+	counted counted
 }
 
 // elemShape is how the unit of an element is made up.
@@ -106,7 +107,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	// Smaller classes bear fewer symbols.
 	for s := best.split; s.exponentAndTop() > int(elem.Exponent); {
 		s.raw++
-		choice, ok := f.count(winner, s, perBlock)
+		choice, ok := f.coarser(winner, best, s, perBlock)
 		if !ok || choice.cost >= best.cost {
 			break
 		}
@@ -173,6 +174,33 @@ func (f *contextFinder) count(c candidate, s split, perBlock int) (contextChoice
 		return f.byPlace(c.axes, s, c.steps)
 	}
 	return f.byNeighbour(c.lag, c.sign, s, c.classes, perBlock)
+}
+
+// coarser is count for what was counted last, with a raw bit more.
+func (f *contextFinder) coarser(c candidate, last contextChoice, s split, perBlock int) (contextChoice, bool) {
+	if c.axes == nil || !f.counted.is(&last) {
+		return f.count(c, s, perBlock)
+	}
+	f.bound /= 2
+	for k := range last.context.classes {
+		counts := &f.counts[k]
+		for v := range counts[:f.bound] {
+			counts[v] = counts[2*v] + counts[2*v+1]
+		}
+	}
+	return f.settle(last.context, s, f.counted.side)
+}
+
+// counted is what the counts are of.
+type counted struct {
+	axes []placeAxis
+	raw  int
+	side float64
+}
+
+// is tells whether the counts are those of c, with classes by place.
+func (l *counted) is(c *contextChoice) bool {
+	return len(l.axes) > 0 && len(c.context.axes) > 0 && &l.axes[0] == &c.context.axes[0] && l.raw == c.split.raw
 }
 
 // start begins on data.
@@ -397,7 +425,7 @@ func (f *contextFinder) bounds() (floor byte, classes int) {
 
 // setValues fills values for s; false if there are too many to count.
 func (f *contextFinder) setValues(s *split) bool {
-	f.bound = 1 << s.valueBits()
+	f.counted, f.bound = counted{}, 1<<s.valueBits()
 	if f.bound > contextValues {
 		return false
 	}
@@ -436,6 +464,7 @@ func (f *contextFinder) clearCounts(classes int) {
 // share, and the cost. side is what else the context takes, in bits.
 func (f *contextFinder) settle(c context, s split, side float64) (contextChoice, bool) {
 	s.natural = s.width > 1
+	f.counted = counted{c.axes, s.raw, side}
 	var sums [contextValues]uint32
 	all := sums[:f.bound]
 	cost := side + float64(f.n*s.raw)

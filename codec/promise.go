@@ -21,11 +21,10 @@ func (l Level) sampleLen() int {
 	return sampleLen
 }
 
-// zstdPromises tells by a sample whether zstd on a run's planes may beat what
-// the other model takes.
-func (e *Encoder) zstdPromises(planes *split, data []byte, bits float64) bool {
-	perByte := bits / 8 / float64(len(data))
-	return e.sampleSize(planes, sampleOf(data, planes.width, e.level.sampleLen()), perByte) < perByte
+// planesShare estimates by a sample the share of its size that zstd makes of a
+// run's planes, if that may be below most.
+func (e *Encoder) planesShare(planes *split, data []byte, most float64) float64 {
+	return e.sampleSize(planes, sampleOf(data, planes.width, e.level.sampleLen()), most)
 }
 
 // trialGain is about how much smaller zstd at its strongest makes what repeats

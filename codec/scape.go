@@ -120,7 +120,11 @@ func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
 func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 	planes := planesOf(elem)
 	if r.top.split.kind != splitTop {
-		return e.withTransposed([]*model{e.planeModel(data, elem), zstdModel(planes)}, data, r, elem, math.Inf(1))
+		models := []*model{e.planeModel(data, elem), zstdModel(planes)}
+		if columns, ok := e.transposedPlanes(data, elem, r.shape, math.Inf(1)); ok {
+			models = append(models, zstdModel(columns))
+		}
+		return models
 	}
 	m := newModel(r.top.split)
 	blockLen := e.blockLen
@@ -137,10 +141,16 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 	}
 	bits += e.chooseRest(m, data, perBlock)
 	models := []*model{m}
-	if e.zstdPromises(&planes, data, bits) {
+	perByte := bits / 8 / float64(len(data))
+	plain := e.planesShare(&planes, data, perByte)
+	columns, transposed := e.transposedPlanes(data, elem, r.shape, min(perByte, plain))
+	if plain < perByte && !transposed {
 		models = append(models, zstdModel(planes))
 	}
-	return e.withTransposed(models, data, r, elem, bits)
+	if transposed {
+		models = append(models, zstdModel(columns))
+	}
+	return models
 }
 
 func (e *Encoder) contextBlockLen() int { return max(e.blockLen, contextBlockLen) }
