@@ -61,20 +61,21 @@ const minContextElements = 1000
 // must save minGain as a share of a run's bits.
 type search struct {
 	minGain  float64
-	places   int // elements in a sample of those at places
-	perPlace int // and of each place, if that is more
-	buckets  int // elements to find buckets by
-	glance   int // neighbours that must show half of what is sought
-	sample   int // of neighbours then
-	exact    int // candidates of each kind that are counted out
-	pairs    int // of axes, beside these
+	places   int     // elements in a sample of those at places
+	perPlace int     // and of each place, if that is more
+	doubt    float64 // how many times as much places must promise as is sought
+	buckets  int     // elements to find buckets by
+	glance   int     // neighbours that must show half of what is sought
+	sample   int     // of neighbours then
+	exact    int     // candidates of each kind that are counted out
+	pairs    int     // of axes, beside these
 }
 
 func (l Level) search() search {
 	if l == Small {
-		return search{minGain: 0.0005, places: 1 << 14, perPlace: 8, buckets: 1 << 13, sample: 1 << 14, exact: 3, pairs: 2}
+		return search{minGain: 0.0005, places: 1 << 14, perPlace: 8, doubt: 1, buckets: 1 << 13, sample: 1 << 14, exact: 3, pairs: 2}
 	}
-	return search{minGain: 0.02, places: 1 << 11, perPlace: 4, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11, exact: 1}
+	return search{minGain: 0.02, places: 1 << 11, perPlace: 4, doubt: 2, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11, exact: 1}
 }
 
 // find looks for contexts that make data, elements of part, smaller than
@@ -126,7 +127,9 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 	}
 	n := f.n
 	for _, a := range part.axes(n)[1:] { // the first has one place alone
-		add(candidate{promise: f.placesPromise(a, search), axes: []axis{a}, steps: 1})
+		if promise := f.placesPromise(a, search); promise >= atLeast*search.doubt {
+			add(candidate{promise: promise, axes: []axis{a}, steps: 1})
+		}
 	}
 	places := byPromise(list, search.exact)
 	list = nil
@@ -270,6 +273,9 @@ func lags(part Part, n int) (list []int) {
 func (f *contextFinder) sumPlaces(a axis, step int) (squares uint64) {
 	f.take()
 	f.clearSums(a)
+	if step == 1 && a.stride >= minRow {
+		return f.sumRows(a)
+	}
 	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
 	places, rest := step/a.stride%a.count, step%a.stride
 	units, sums, seen, sign := f.units, f.sums, f.seen[:len(f.sums)], f.sign
@@ -285,6 +291,31 @@ func (f *contextFinder) sumPlaces(a axis, step int) (squares uint64) {
 		}
 		if p >= len(sums) {
 			p -= len(sums)
+		}
+	}
+	return squares
+}
+
+// minRow is how many elements at one place make it worth it to add them up apart.
+const minRow = 8
+
+// sumRows is sumPlaces for all elements.
+func (f *contextFinder) sumRows(a axis) (squares uint64) {
+	p, left := (a.phase/a.stride)%a.count, a.stride-a.phase%a.stride
+	for units := f.units; len(units) > 0; left = a.stride {
+		row := units[:min(left, len(units))]
+		units = units[len(row):]
+		sum, seen := uint64(0), 0
+		for _, u := range row {
+			m := uint64(u &^ f.sign)
+			sum += m
+			seen += used32(uint32(m))
+			squares += m * m
+		}
+		f.sums[p] += int64(sum)
+		f.seen[p] += uint32(seen)
+		if p++; p == a.count {
+			p = 0
 		}
 	}
 	return squares
