@@ -308,3 +308,13 @@ func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64,
 //
 //go:noescape
 func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanEncode1BMI2 takes 1 lanes at least one group of four symbols on; it overwrites 8 bytes from where a lane's output ends.
+//
+//go:noescape
+func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint64, groups int)
+
+// huffmanEncode2BMI2 takes 2 lanes at least one group of four symbols on; it overwrites 8 bytes from where a lane's output ends.
+//
+//go:noescape
+func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)

@@ -13224,3 +13224,166 @@ step:
 	MOVQ    AX, 184(CX)
 	MOVQ    R15, 56(CX)
 	RET
+
+// func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint64, groups int)
+// Requires: BMI2
+TEXT ·huffmanEncode1BMI2(SB), NOSPLIT, $0-40
+	MOVQ codes+16(FP), AX
+	MOVQ groups+32(FP), CX
+	MOVQ lanes+24(FP), DI
+	MOVQ (DI), DX
+	MOVQ 8(DI), BX
+	MOVQ 16(DI), SI
+	MOVQ 24(DI), DI
+	MOVQ dst+0(FP), R8
+	ADDQ R8, SI
+	MOVQ src+8(FP), R8
+	ADDQ R8, DI
+
+group:
+	MOVBQZX -1(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -2(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -3(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -4(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	SUBQ    $0x04, DI
+	MOVQ    BX, R8
+	NEGQ    R8
+	SHRXQ   R8, DX, R8
+	MOVQ    R8, (SI)
+	MOVBLZX BL, R8
+	SHRL    $0x03, R8
+	ADDQ    R8, SI
+	ANDL    $0x07, BX
+	DECQ    CX
+	JNE     group
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, SI
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, DI
+	MOVQ    lanes+24(FP), AX
+	MOVQ    DX, (AX)
+	MOVQ    BX, 8(AX)
+	MOVQ    SI, 16(AX)
+	MOVQ    DI, 24(AX)
+	RET
+
+// func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)
+// Requires: BMI2
+TEXT ·huffmanEncode2BMI2(SB), NOSPLIT, $0-40
+	MOVQ codes+16(FP), AX
+	MOVQ groups+32(FP), CX
+	MOVQ lanes+24(FP), DI
+	MOVQ (DI), DX
+	MOVQ 8(DI), BX
+	MOVQ 16(DI), SI
+	MOVQ 24(DI), DI
+	MOVQ dst+0(FP), R8
+	ADDQ R8, SI
+	MOVQ src+8(FP), R8
+	ADDQ R8, DI
+	MOVQ lanes+24(FP), R11
+	MOVQ 32(R11), R8
+	MOVQ 40(R11), R9
+	MOVQ 48(R11), R10
+	MOVQ 56(R11), R11
+	MOVQ dst+0(FP), R12
+	ADDQ R12, R10
+	MOVQ src+8(FP), R12
+	ADDQ R12, R11
+
+group:
+	MOVBQZX -1(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -1(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -2(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -2(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -3(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -3(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -4(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -4(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	SUBQ    $0x04, DI
+	MOVQ    BX, R12
+	NEGQ    R12
+	SHRXQ   R12, DX, R12
+	MOVQ    R12, (SI)
+	MOVBLZX BL, R12
+	SHRL    $0x03, R12
+	ADDQ    R12, SI
+	ANDL    $0x07, BX
+	SUBQ    $0x04, R11
+	MOVQ    R9, R12
+	NEGQ    R12
+	SHRXQ   R12, R8, R12
+	MOVQ    R12, (R10)
+	MOVBLZX R9, R12
+	SHRL    $0x03, R12
+	ADDQ    R12, R10
+	ANDL    $0x07, R9
+	DECQ    CX
+	JNE     group
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, SI
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, DI
+	MOVQ    lanes+24(FP), AX
+	MOVQ    DX, (AX)
+	MOVQ    BX, 8(AX)
+	MOVQ    SI, 16(AX)
+	MOVQ    DI, 24(AX)
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, R10
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, R11
+	MOVQ    lanes+24(FP), AX
+	MOVQ    R8, 32(AX)
+	MOVQ    R9, 40(AX)
+	MOVQ    R10, 48(AX)
+	MOVQ    R11, 56(AX)
+	RET

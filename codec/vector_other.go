@@ -38,4 +38,7 @@ func huffmanDecodeVector(*huffmanTable, *huffmanLanes, []byte, []byte, int) bool
 
 func joinPlanesVector(dst, low, high []byte) int { return 0 }
 
-func joinWideVector(dst, low, high, units []byte) int { return 0 }
+func joinWideVector(dst, low, high, units []byte) int                        { return 0 }
+func huffmanEncodeTwoVector(*huffmanEncoder, *[2]huffmanWriter, []byte, int) {}
+
+func huffmanEncodeVector(*huffmanEncoder, *huffmanWriter, []byte, int) bool { return false }

@@ -46,6 +46,8 @@ func main() {
 	}
 	huffmanBMI2(11, 5)
 	huffmanBMI2(12, 4)
+	huffmanEncodeBMI2(1)
+	huffmanEncodeBMI2(2)
 	Generate()
 }
 
