@@ -1,5 +1,7 @@
 package codec
 
+import "encoding/binary"
+
 // bitWriter appends values of up to 32 bits, least significant bit first.
 type bitWriter struct {
 	buf []byte
@@ -27,30 +29,51 @@ func (w *bitWriter) close() []byte {
 // bitReader reads what bitWriter wrote. After a read past the end it returns
 // zeros, and short is set.
 type bitReader struct {
-	buf   []byte
-	acc   uint64
+	buf   []byte // what acc does not hold yet
+	acc   uint64 // the next n bits, and zeros above them
 	n     uint
 	short bool
 }
 
+// read gives the next bits, at most 32.
 func (r *bitReader) read(bits uint) uint32 {
-	for r.n < bits {
-		if len(r.buf) == 0 {
-			r.short = true
-			return 0
-		}
-		r.acc |= uint64(r.buf[0]) << r.n
-		r.buf = r.buf[1:]
-		r.n += 8
+	if r.n < bits {
+		r.refill()
 	}
 	v := uint32(r.acc & (1<<bits - 1))
-	r.acc >>= bits
-	r.n -= bits
+	r.skip(bits)
 	return v
 }
 
+// skip goes on by that many bits, which read or refill have brought.
+func (r *bitReader) skip(bits uint) {
+	if bits > r.n {
+		r.short, r.acc, r.n = true, 0, 0
+		return
+	}
+	r.acc >>= bits
+	r.n -= bits
+}
+
+// refill brings the bits in acc to more than 32, if there are as many.
+func (r *bitReader) refill() {
+	for r.n <= 56 && len(r.buf) > 0 {
+		if len(r.buf) >= 4 && r.n <= 32 {
+			r.acc |= uint64(binary.LittleEndian.Uint32(r.buf)) << r.n
+			r.n += 32
+			r.buf = r.buf[4:]
+			continue
+		}
+		r.acc |= uint64(r.buf[0]) << r.n
+		r.n += 8
+		r.buf = r.buf[1:]
+	}
+}
+
 // close returns the bytes after the last one read from, and whether the
-// padding bits of that one are zero and no read ran short.
-func (r *bitReader) close() (rest []byte, ok bool) {
-	return r.buf, !r.short && r.acc == 0
+// padding bits of that one are zero and no read ran short. buf must be a part
+// of all that the reader was given.
+func (r *bitReader) close(all []byte) (rest []byte, ok bool) {
+	left := len(r.buf) + int(r.n/8)
+	return all[len(all)-left:], !r.short && r.acc&(1<<(r.n%8)-1) == 0
 }

@@ -51,13 +51,15 @@ func ParseChunk(header []byte, size int) (*Chunk, error) {
 			return nil, err
 		}
 		c.models, b = append(c.models, m), rest
-		c.memSize += m.memSize()
 		if m.sel != nil && m.sel.count > size/m.sel.width {
 			return nil, fmt.Errorf("%w: selection among %d indices in a chunk of %d bytes", ErrCorrupt, m.sel.count, size)
 		}
 	}
 	if err := c.parseBlocks(b, int(blocks), size); err != nil {
 		return nil, err
+	}
+	for _, m := range c.models {
+		c.memSize += m.memSize()
 	}
 	return c, nil
 }
@@ -90,6 +92,7 @@ func (c *Chunk) parseBlocks(b []byte, n, size int) error {
 		if block.Len == 0 || block.Len%c.models[block.model].width() != 0 {
 			return fmt.Errorf("%w: block of %d bytes", ErrCorrupt, block.Len)
 		}
+		c.models[block.model].useOnce()
 		if err := c.placeInRun(i); err != nil {
 			return err
 		}

@@ -162,7 +162,7 @@ func (a *placeAxis) parse(b []byte) ([]byte, error) {
 	for i := range a.class {
 		a.class[i] = byte(r.read(width))
 	}
-	rest, ok := r.close()
+	rest, ok := r.close(b)
 	if !ok || uint(bits.Len8(slices.Max(a.class))) != width {
 		return nil, fmt.Errorf("%w: places of %d bits, or their padding", ErrCorrupt, width)
 	}
@@ -199,13 +199,30 @@ func (c *context) places(dst []byte, at uint64) {
 	if len(c.axes) == 1 && c.floor == 0 && int(slices.Max(c.axes[0].class)) < c.classes {
 		return
 	}
-	var class [256]byte
-	for v := range class {
-		class[v] = byte(min(max(v-int(c.floor), 0), c.classes-1))
+	clampPlaces(dst, c.floor, byte(c.classes-1))
+}
+
+// clampPlaces takes floor from the sums in dst, and brings what is below 0 or
+// above last to these: eight bytes at a time, all of them below 128.
+func clampPlaces(dst []byte, floor, last byte) {
+	const top = 0x8080808080808080
+	low, high := spread8(uint64(floor)), spread8(uint64(last))
+	for ; len(dst) >= 8; dst = dst[8:] {
+		v := binary.LittleEndian.Uint64(dst)
+		v = (v | top) - low
+		v &= keptBytes(v)
+		kept := keptBytes((high | top) - v)
+		binary.LittleEndian.PutUint64(dst, v&kept|high&^kept)
 	}
 	for i, v := range dst {
-		dst[i] = class[v]
+		dst[i] = byte(min(max(int(v)-int(floor), 0), int(last)))
 	}
+}
+
+// keptBytes gives the lower 7 bits of every byte whose top bit is set.
+func keptBytes(v uint64) uint64 {
+	v &= 0x8080808080808080
+	return v - v>>7
 }
 
 // fill sets dst to what stands at the places of the elements from number at
@@ -234,25 +251,34 @@ func (a *placeAxis) fill(dst []byte, at uint64, add bool) {
 	}
 }
 
-// put copies src to dst, or adds it.
+// put copies src to dst, or adds it. No sum reaches 128.
 func put(dst, src []byte, add bool) {
 	if !add {
 		copy(dst, src)
 		return
 	}
 	src = src[:len(dst)]
-	for i := range dst {
-		dst[i] += src[i]
+	for ; len(dst) >= 8 && len(src) >= 8; dst, src = dst[8:], src[8:] {
+		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(dst)+binary.LittleEndian.Uint64(src))
+	}
+	for i, v := range src {
+		dst[i] += v
 	}
 }
 
 func addTo(dst []byte, v byte) {
+	for w := spread8(uint64(v)); len(dst) >= 8; dst = dst[8:] {
+		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(dst)+w)
+	}
 	for i := range dst {
 		dst[i] += v
 	}
 }
 
 func fill(dst []byte, v byte) {
+	for w := spread8(uint64(v)); len(dst) >= 8; dst = dst[8:] {
+		binary.LittleEndian.PutUint64(dst, w)
+	}
 	for i := range dst {
 		dst[i] = v
 	}

@@ -139,10 +139,12 @@ func middleSymbols(s *split, n int) []byte {
 func TestFindContext(t *testing.T) {
 	find := func(data []byte, shape ...int64) (contextChoice, choice, bool) {
 		e := NewEncoder(Scape, 0)
-		base, ok := chooseTop(e.count.count(data, 2), BF16, false)
-		if !ok {
+		e.top.init(BF16, false)
+		m := e.top.choose(e.count.count(data, 2))
+		if !m.ok {
 			t.Fatal("no split")
 		}
+		base := m.choice
 		c, ok := e.finder.find(data, BF16, Part{Shape: shape}, base, Small, contextBlockLen)
 		return c, base, ok
 	}

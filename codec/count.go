@@ -1,32 +1,39 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // counter makes histograms. It holds tables of all units, clear between
 // calls: two, as counting a value again at once waits for the first time.
-type counter struct{ tables [2][1 << 16]uint32 }
+type counter struct {
+	tables [2][1 << 16]uint32
+	counts []uint32 // of the last histogram
+}
 
 // longRun is how many elements are counted in words, and the range of their
 // magnitudes then looked for in the tables: that takes as long whatever the
 // number of elements.
 const longRun = 1 << 14
 
-// count makes the histogram of the units of width-byte elements in data.
+// count makes the histogram of the units of width-byte elements in data. It is
+// valid until the next call.
 func (c *counter) count(data []byte, width int) *histogram {
 	h := &histogram{n: len(data) / width}
 	top := 8*min(width, 2) - 1
 	switch {
 	case h.n < longRun || width == 1 || width == 8:
 		c.countRange(h, data, width, top)
-		h.take(c.tables[:1], top)
+		c.take(h, 1, top)
 	case width == 2:
 		c.countUnits(data)
-		c.findRange(h)
-		h.take(c.tables[:], top)
+		c.findRange(h, unitAt(data, 0, width))
+		c.take(h, 2, top)
 	default:
 		c.countUpper(data)
-		c.findRange(h)
-		h.take(c.tables[:], top)
+		c.findRange(h, unitAt(data, 0, width))
+		c.take(h, 2, top)
 	}
 	return h
 }
@@ -84,12 +91,29 @@ func (c *counter) countUpper(data []byte) {
 	}
 }
 
+// rangeBlock is how many magnitudes are looked at together for their range.
+const rangeBlock = 128
+
 // findRange looks for the least and the largest magnitude above zero that were
-// counted, in both tables.
-func (c *counter) findRange(h *histogram) {
+// counted, in both tables: from one of them on in both directions, until all
+// elements are found.
+func (c *counter) findRange(h *histogram, inside uint16) {
 	const sign = 1 << 15
 	a, b := &c.tables[0], &c.tables[1]
-	lo, hi := 1, sign
+	zeros := int(a[0] + b[0] + a[sign] + b[sign])
+	lo := int(inside) &^ sign / rangeBlock * rangeBlock
+	hi := lo
+	for found := 0; found < h.n-zeros; {
+		if hi < sign {
+			found += c.countedFrom(hi)
+			hi += rangeBlock
+		}
+		if lo > 0 {
+			lo -= rangeBlock
+			found += c.countedFrom(lo)
+		}
+	}
+	lo = max(lo, 1)
 	for lo < hi && a[lo]|b[lo]|a[lo|sign]|b[lo|sign] == 0 {
 		lo++
 	}
@@ -99,24 +123,49 @@ func (c *counter) findRange(h *histogram) {
 	h.lo, h.hi = lo, hi
 }
 
-// take moves the counts out of the tables.
-func (h *histogram) take(tables [][1 << 16]uint32, top int) {
+// countedFrom is how many elements have one of rangeBlock magnitudes from m on,
+// but for zero.
+func (c *counter) countedFrom(m int) int {
+	const sign = 1 << 15
+	a, b := (*[rangeBlock]uint32)(c.tables[0][m:]), (*[rangeBlock]uint32)(c.tables[1][m:])
+	d, e := (*[rangeBlock]uint32)(c.tables[0][m|sign:]), (*[rangeBlock]uint32)(c.tables[1][m|sign:])
+	n := uint32(0)
+	for i := range a {
+		n += a[i] + b[i] + d[i] + e[i]
+	}
+	if m == 0 {
+		n -= a[0] + b[0] + d[0] + e[0]
+	}
+	return int(n)
+}
+
+// take moves the counts out of so many tables.
+func (c *counter) take(h *histogram, tables, top int) {
 	sign := 1 << top
 	if h.hi <= h.lo {
 		h.lo, h.hi = 1, 1
-	} else {
-		h.counts = make([]uint32, 2*(h.hi-h.lo))
 	}
+	size := 2 * (h.hi - h.lo)
+	c.counts = slices.Grow(c.counts[:0], size)[:size]
+	h.counts = c.counts
 	for t := range tables {
-		table := &tables[t]
+		table := &c.tables[t]
 		for s := range h.zero {
 			h.zero[s] += table[s*sign]
 			table[s*sign] = 0
 		}
 		plus, minus := table[h.lo:h.hi], table[sign+h.lo:sign+h.hi]
-		for i, counts := 0, h.counts; i < len(plus); i, counts = i+1, counts[2:] {
-			counts[0] += plus[i]
-			counts[1] += minus[i]
+		minus = minus[:len(plus)]
+		counts := h.counts[:2*len(plus)]
+		if t == 0 {
+			for i, v := range plus {
+				counts[2*i], counts[2*i+1] = v, minus[i]
+			}
+		} else {
+			for i, v := range plus {
+				counts[2*i] += v
+				counts[2*i+1] += minus[i]
+			}
 		}
 		clear(plus)
 		clear(minus)

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -165,9 +164,7 @@ func (d *Decoder) join(m *model, dst []byte, size int) {
 	case splitPlain:
 		copy(dst, d.tiles[0][:size])
 	case splitPlanes:
-		for k := range m.split.width {
-			interleave(dst[k:], d.tiles[k][:size], m.split.width)
-		}
+		d.joinPlanes(dst, size, m.split.width)
 	case splitTop:
 		d.joinTop(m, dst, size)
 	}
@@ -209,22 +206,35 @@ func (d *Decoder) joinTop(m *model, dst []byte, size int) {
 // of units merged.
 func (d *Decoder) mergePacked(g *merger, dst, symbols []byte) int {
 	raw := &d.streams[1]
-	done := g.mergePacked(dst, symbols, raw.src)
+	done := g.joining.joinPacked(dst, symbols, raw.src, raw.stream.bits)
 	raw.src = raw.src[packedLen(done, raw.stream.bits):]
 	d.tiles[1] = raw.tile[:len(symbols)-done]
 	raw.unpack(d.tiles[1])
 	return done
 }
 
+// joinPlanes puts the planes of elements of width bytes together.
+func (d *Decoder) joinPlanes(dst []byte, size, width int) {
+	plane := func(k int) []byte { return d.tiles[k][:size] }
+	switch width {
+	case 2:
+		joinPlanes(dst, plane(0), plane(1))
+	case 4:
+		units := d.units[:2*size]
+		joinPlanes(units, plane(2), plane(3))
+		joinWide(dst, plane(0), plane(1), units)
+	default:
+		for k := range width {
+			interleave(dst[k:], plane(k), width)
+		}
+	}
+}
+
 // joinWide puts the units, and the planes from stream next on, together to
 // elements of width bytes.
 func (d *Decoder) joinWide(dst []byte, next, size, width int) {
 	if width == 4 {
-		high, low := d.tiles[next][:size], d.tiles[next+1][:size]
-		for i := range high {
-			v := uint32(d.units[2*i+1])<<24 | uint32(d.units[2*i])<<16 | uint32(high[i])<<8 | uint32(low[i])
-			binary.LittleEndian.PutUint32(dst[4*i:], v)
-		}
+		joinWide(dst, d.tiles[next+1][:size], d.tiles[next][:size], d.units[:2*size])
 		return
 	}
 	for i := range size {
@@ -232,13 +242,6 @@ func (d *Decoder) joinWide(dst []byte, next, size, width int) {
 	}
 	for k := range width - 2 {
 		interleave(dst[width-3-k:], d.tiles[next+k][:size], width)
-	}
-}
-
-// interleave writes src to every width-th byte of dst.
-func interleave(dst, src []byte, width int) {
-	for i, v := range src {
-		dst[i*width] = v
 	}
 }
 

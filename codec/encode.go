@@ -30,6 +30,7 @@ type Encoder struct {
 
 	apart    apart
 	count    counter
+	top      topChooser
 	rans     ransEncoder
 	huffman  huffmanEncoder
 	contexts contextEncoder
@@ -314,6 +315,9 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte, first uint
 }
 
 func (e *Encoder) zstdEncoder() *zstd.Encoder {
+	if e.fast() {
+		return e.trialEncoder()
+	}
 	if e.zstd == nil {
 		e.zstd = newZstdEncoder(zstd.SpeedBestCompression)
 	}

@@ -2,7 +2,11 @@
 
 package codec
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 // hasVBMI is whether backendAVX512 can look up bytes in two vectors at once.
 var hasVBMI = cpu.X86.HasAVX512VBMI
@@ -132,3 +136,36 @@ func gatherUnitsVector(dst, src []byte) int {
 	gatherUnits4AVX2(&dst[0], &src[0], groups)
 	return groups * gatherGroup
 }
+
+// huffmanEncodeTwoVector codes groups of symbols of two streams, from where
+// their writers stand in src, if there is a kernel: encode made room for the
+// longest codes.
+func huffmanEncodeTwoVector(e *huffmanEncoder, w *[2]huffmanWriter, src []byte, groups int) {
+	if backend(current.Load()) == backendGo {
+		return
+	}
+	for k := range w {
+		e.check(&w[k], src, groups)
+	}
+	huffmanEncode2BMI2(&e.bits[0], &src[0], &e.codes, (*[2 * writerWords]uint64)(unsafe.Pointer(w)), groups)
+}
+
+// huffmanEncodeVector is huffmanEncodeTwoVector for one stream. It reports
+// whether there is a kernel.
+func huffmanEncodeVector(e *huffmanEncoder, w *huffmanWriter, src []byte, groups int) bool {
+	if backend(current.Load()) == backendGo {
+		return false
+	}
+	e.check(w, src, groups)
+	huffmanEncode1BMI2(&e.bits[0], &src[0], &e.codes, (*[writerWords]uint64)(unsafe.Pointer(w)), groups)
+	return true
+}
+
+// check panics if w has no room for groups of the longest codes.
+func (e *huffmanEncoder) check(w *huffmanWriter, src []byte, groups int) {
+	_ = src[w.in-groups*huffmanGroup : w.in]
+	_ = e.bits[w.out : w.out+groups*huffmanGroup*maxCodeLen/8+huffmanSlack]
+}
+
+// writerWords is the length of a huffmanWriter, as the kernels have it.
+const writerWords = int(unsafe.Sizeof(huffmanWriter{}) / 8)

@@ -14,18 +14,20 @@ import (
 // element before along each axis for classes by neighbour. A sample tells what
 // each promises; the most promising are then counted out exactly.
 type contextFinder struct {
-	data   []byte // of n elements
-	width  int
-	n      int
-	units  []uint16 // of the elements, once they are counted
-	sign   uint16   // the sign's bit
-	shape  elemShape
-	values []uint16 // of the elements, by the split that is counted
-	counts [maxClasses][contextValues]uint32
-	sums   []int64
-	seen   []uint32
-	class  []byte // of each element, for classes by place
-	table  buckets
+	data    []byte // of n elements
+	width   int
+	n       int
+	units   []uint16 // of the elements, once they are counted
+	sign    uint16   // the sign's bit
+	shape   elemShape
+	values  []uint16 // of the elements, by the split that is counted
+	bound   int      // that they are below
+	counts  [maxClasses][contextValues]uint32
+	sums    []int64
+	seen    []uint32
+	class   []byte     // of each element, for classes by place
+	tables  [2]buckets // with the sign raw, and in the symbol
+	counted counted
 }
 
 // elemShape is how the unit of an element is made up.
@@ -45,33 +47,44 @@ type contextChoice struct {
 type candidate struct {
 	promise float64 // bits an element that it may save
 	axes    []axis  // by place
-	steps   int     // of the scale to half an octave
+	steps   int     // of the scale to an octave
 	lag     int     // by neighbour, if there are no axes
 	sign    signPlace
 	classes int
 }
 
-// Bounds of the search.
-const (
-	minContextElements = 1000 // a run of fewer is not worth the tables
-	screenElements     = 1 << 14
-	screenPairs        = 1 << 13 // to find buckets
-)
+// minContextElements is how many elements a run must have to be worth the
+// tables.
+const minContextElements = 1000
 
-// search is how hard contexts are looked for. They decode more slowly, so they
-// must save minGain as a share of a run's bits.
+// search is how hard contexts are looked for. They decode several times as
+// slowly, so they must save minGain as a share of a run's bits.
 type search struct {
-	minGain float64
-	sample  int // of neighbours
-	exact   int // candidates of each kind that are counted out
-	pairs   int // of axes, beside these
+	minGain  float64
+	places   int     // elements in a sample of those at places
+	perPlace int     // and of each place, if that is more
+	doubt    float64 // how many times as much places must promise as is sought
+	buckets  int     // elements to find buckets by
+	glance   int     // neighbours that must show half of what is sought
+	sample   int     // of neighbours then
+	exact    int     // candidates of each kind that are counted out
+	pairs    int     // of axes, beside these
+	// How many classes to try; fewer have fewer tables.
+	steps   []int // of the scale to an octave
+	classes []int // by neighbour
 }
 
-func (l Level) search() search {
+func (l Level) search(n int) search {
 	if l == Small {
-		return search{minGain: 0.0005, sample: 1 << 14, exact: 3, pairs: 2}
+		return search{minGain: 0.0005, places: 1 << 14, perPlace: 8, doubt: 1, buckets: 1 << 13, sample: 1 << 14,
+			exact: 4, pairs: 3, steps: []int{1, 2, 4}, classes: []int{4, 8, 14}}
 	}
-	return search{minGain: 0.02, sample: 1 << 11, exact: 1}
+	s := search{minGain: 0.04, places: 1 << 11, perPlace: 4, doubt: 1, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11,
+		exact: 1, steps: []int{2}, classes: []int{14}}
+	if n < 1<<15 {
+		s.steps, s.classes = []int{1}, []int{6}
+	}
+	return s
 }
 
 // find looks for contexts that make data, elements of part, smaller than
@@ -82,7 +95,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 		return best, false
 	}
 	f.start(data, elem)
-	search := level.search()
+	search := level.search(n)
 	best.cost = base.cost * (1 - search.minGain)
 	promising := f.screen(part, search, base.cost*search.minGain/float64(n))
 	perBlock := blockLen / int(elem.Width)
@@ -104,7 +117,7 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	// Smaller classes bear fewer symbols.
 	for s := best.split; s.exponentAndTop() > int(elem.Exponent); {
 		s.raw++
-		choice, ok := f.count(winner, s, perBlock)
+		choice, ok := f.coarser(winner, best, s, perBlock)
 		if !ok || choice.cost >= best.cost {
 			break
 		}
@@ -123,21 +136,35 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 	}
 	n := f.n
 	for _, a := range part.axes(n)[1:] { // the first has one place alone
-		add(candidate{promise: f.placesPromise(a), axes: []axis{a}, steps: 1})
+		if promise := f.placesPromise(a, search); promise >= atLeast*search.doubt {
+			add(candidate{promise: promise, axes: []axis{a}})
+		}
 	}
 	places := byPromise(list, search.exact)
 	list = nil
-	for _, sign := range [...]signPlace{signRaw, signSymbol} {
-		f.fillBuckets(&f.table, sign)
-		for _, lag := range lags(part, n) {
-			classes := 6
-			if n > 1<<15 {
-				classes = 14
+	if lags := lags(part, n); len(lags) > 0 {
+		f.fillBuckets(search.buckets)
+		for k, sign := range [...]signPlace{signRaw, signSymbol} {
+			for _, lag := range lags {
+				if search.glance > 0 && n > 4*search.glance && f.neighboursPromise(lag, &f.tables[k], search.glance) < atLeast/2 {
+					continue
+				}
+				add(candidate{promise: f.neighboursPromise(lag, &f.tables[k], search.sample), lag: lag, sign: sign})
 			}
-			add(candidate{promise: f.neighboursPromise(lag, &f.table, search.sample), lag: lag, sign: sign, classes: classes})
 		}
 	}
-	return slices.Concat(places, byPromise(pairs(places), search.pairs), byPromise(list, search.exact))
+	var all []candidate
+	for _, c := range append(places, byPromise(pairs(places), search.pairs)...) {
+		for _, c.steps = range search.steps {
+			all = append(all, c)
+		}
+	}
+	for _, c := range byPromise(list, search.exact) {
+		for _, c.classes = range search.classes {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // pairs lists the pairs of places by one axis and another.
@@ -145,7 +172,7 @@ func pairs(places []candidate) (list []candidate) {
 	for i, a := range places {
 		for k, b := range places {
 			if i != k {
-				list = append(list, candidate{promise: a.promise + b.promise/2, axes: []axis{a.axes[0], b.axes[0]}, steps: 2})
+				list = append(list, candidate{promise: a.promise + b.promise/2, axes: []axis{a.axes[0], b.axes[0]}})
 			}
 		}
 	}
@@ -166,6 +193,33 @@ func (f *contextFinder) count(c candidate, s split, perBlock int) (contextChoice
 	return f.byNeighbour(c.lag, c.sign, s, c.classes, perBlock)
 }
 
+// coarser is count for what was counted last, with a raw bit more.
+func (f *contextFinder) coarser(c candidate, last contextChoice, s split, perBlock int) (contextChoice, bool) {
+	if c.axes == nil || !f.counted.is(&last) {
+		return f.count(c, s, perBlock)
+	}
+	f.bound /= 2
+	for k := range last.context.classes {
+		counts := &f.counts[k]
+		for v := range counts[:f.bound] {
+			counts[v] = counts[2*v] + counts[2*v+1]
+		}
+	}
+	return f.settle(last.context, s, f.counted.side)
+}
+
+// counted is what the counts are of.
+type counted struct {
+	axes []placeAxis
+	raw  int
+	side float64
+}
+
+// is tells whether the counts are those of c, with classes by place.
+func (l *counted) is(c *contextChoice) bool {
+	return len(l.axes) > 0 && len(c.context.axes) > 0 && &l.axes[0] == &c.context.axes[0] && l.raw == c.split.raw
+}
+
 // start begins on data.
 func (f *contextFinder) start(data []byte, elem Elem) {
 	f.data, f.width, f.n = data, int(elem.Width), len(data)/int(elem.Width)
@@ -174,9 +228,6 @@ func (f *contextFinder) start(data []byte, elem Elem) {
 	f.sign = 1 << (f.shape.bits - 1)
 	f.units = f.units[:0]
 }
-
-// unit gives one unit: screening needs few of them.
-func (f *contextFinder) unit(i int) uint16 { return unitAt(f.data, i, f.width) }
 
 // take reads all units, if that is not done.
 func (f *contextFinder) take() {
@@ -231,19 +282,57 @@ func lags(part Part, n int) (list []int) {
 	return list
 }
 
-// sumPlaces adds up the magnitudes at each place, of every step-th element.
-func (f *contextFinder) sumPlaces(a axis, step int) {
+// sumPlaces adds up the magnitudes at each place, of every step-th element. It
+// gives the sum of their squares.
+func (f *contextFinder) sumPlaces(a axis, step int) (squares uint64) {
+	f.take()
 	f.clearSums(a)
+	if step == 1 && a.stride >= minRow {
+		return f.sumRows(a)
+	}
 	p, r := (a.phase/a.stride)%a.count, a.phase%a.stride
-	for i := 0; i < f.n; i += step {
-		if m := f.unit(i) &^ f.sign; m > 0 {
-			f.sums[p] += int64(m)
-			f.seen[p]++
+	places, rest := step/a.stride%a.count, step%a.stride
+	units, sums, seen, sign := f.units, f.sums, f.seen[:len(f.sums)], f.sign
+	for i := 0; i < len(units); i += step {
+		m := uint64(units[i] &^ sign)
+		sums[p] += int64(m)
+		seen[p] += uint32(used32(uint32(m)))
+		squares += m * m
+		p += places
+		if r += rest; r >= a.stride {
+			r -= a.stride
+			p++
 		}
-		if r += step; r >= a.stride {
-			p, r = (p+r/a.stride)%a.count, r%a.stride
+		if p >= len(sums) {
+			p -= len(sums)
 		}
 	}
+	return squares
+}
+
+// minRow is how many elements at one place make it worth it to add them up apart.
+const minRow = 8
+
+// sumRows is sumPlaces for all elements.
+func (f *contextFinder) sumRows(a axis) (squares uint64) {
+	p, left := (a.phase/a.stride)%a.count, a.stride-a.phase%a.stride
+	for units := f.units; len(units) > 0; left = a.stride {
+		row := units[:min(left, len(units))]
+		units = units[len(row):]
+		sum, seen := uint64(0), 0
+		for _, u := range row {
+			m := uint64(u &^ f.sign)
+			sum += m
+			seen += used32(uint32(m))
+			squares += m * m
+		}
+		f.sums[p] += int64(sum)
+		f.seen[p] += uint32(seen)
+		if p++; p == a.count {
+			p = 0
+		}
+	}
+	return squares
 }
 
 func (f *contextFinder) clearSums(a axis) {
@@ -258,10 +347,9 @@ func (f *contextFinder) clearSums(a axis) {
 // one. The spread of the places' means beyond that of chance is their spread
 // in scale; knowing the scale s of a normal weight saves about the variance of
 // ln s in nats (half of Fisher's information, which is 2).
-func (f *contextFinder) placesPromise(a axis) float64 {
-	step := sampleStep(f.n, max(screenElements, 8*a.count))
-	f.sumPlaces(a, step)
-	var n, k, sum, squares, between float64
+func (f *contextFinder) placesPromise(a axis, search search) float64 {
+	squares := float64(f.sumPlaces(a, sampleStep(f.n, max(search.places, search.perPlace*a.count))))
+	var n, k, sum, between float64
 	for p, c := range f.seen {
 		if c > 0 {
 			k++
@@ -269,10 +357,6 @@ func (f *contextFinder) placesPromise(a axis) float64 {
 			sum += float64(f.sums[p])
 			between += float64(f.sums[p]) * float64(f.sums[p]) / float64(c)
 		}
-	}
-	for i := 0; i < f.n; i += step {
-		m := float64(f.unit(i) &^ f.sign)
-		squares += m * m
 	}
 	if k < 2 || n <= k {
 		return 0
@@ -294,7 +378,7 @@ func sampleStep(n, want int) int {
 }
 
 // byPlace gives classes for the places on axes by the means of their
-// magnitudes: steps of them to half an octave. The second axis divides what
+// magnitudes: so many steps of them to an octave. The second axis divides what
 // the first leaves.
 func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoice, bool) {
 	s := base
@@ -302,7 +386,7 @@ func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoi
 	if !f.setValues(&s) {
 		return contextChoice{}, false
 	}
-	step := max(1<<f.shape.mantissa/2/steps, 1)
+	step := max(1<<f.shape.mantissa/steps, 1)
 	c := context{kind: contextPlace}
 	side := 8.0 * 4
 	f.class = slices.Grow(f.class[:0], f.n)[:f.n]
@@ -370,16 +454,14 @@ func (f *contextFinder) scales(step int) []byte {
 
 // bounds finds the range of classes that holds nearly all elements.
 func (f *contextFinder) bounds() (floor byte, classes int) {
-	var counts [2 * maxClasses]int
-	for _, v := range f.class {
-		counts[v]++
-	}
+	var counts [256]uint32
+	countBytes(&counts, f.class)
 	rare := f.n / 128
 	low, high := 0, len(counts)-1
-	for n := counts[low]; low < high && n <= rare; n += counts[low] {
+	for n := int(counts[low]); low < high && n <= rare; n += int(counts[low]) {
 		low++
 	}
-	for n := counts[high]; high > low && n <= rare; n += counts[high] {
+	for n := int(counts[high]); high > low && n <= rare; n += int(counts[high]) {
 		high--
 	}
 	low = max(low, high-maxClasses+1)
@@ -388,7 +470,8 @@ func (f *contextFinder) bounds() (floor byte, classes int) {
 
 // setValues fills values for s; false if there are too many to count.
 func (f *contextFinder) setValues(s *split) bool {
-	if 1<<s.valueBits() > contextValues {
+	f.counted, f.bound = counted{}, 1<<s.valueBits()
+	if f.bound > contextValues {
 		return false
 	}
 	f.take()
@@ -418,7 +501,7 @@ func (s *split) exponentAndTop() int {
 
 func (f *contextFinder) clearCounts(classes int) {
 	for k := range classes {
-		clear(f.counts[k][:])
+		clear(f.counts[k][:f.bound])
 	}
 }
 
@@ -426,18 +509,18 @@ func (f *contextFinder) clearCounts(classes int) {
 // share, and the cost. side is what else the context takes, in bits.
 func (f *contextFinder) settle(c context, s split, side float64) (contextChoice, bool) {
 	s.natural = s.width > 1
-	var all [contextValues]bool
+	f.counted = counted{c.axes, s.raw, side}
+	var sums [contextValues]uint32
+	all := sums[:f.bound]
 	cost := side + float64(f.n*s.raw)
 	for k := range c.classes {
 		entropy, used := 0.0, 0
 		n := uint32(0)
-		for v, count := range f.counts[k][:] {
-			if count > 0 {
-				entropy -= float64(count) * fastLog2(count)
-				n += count
-				used++
-				all[v] = true
-			}
+		for v, count := range f.counts[k][:len(all)] {
+			entropy -= countLog2(count)
+			n += count
+			used += used32(count)
+			all[v] += count
 		}
 		if n > 0 {
 			entropy += float64(n) * math.Log2(float64(n))
@@ -445,8 +528,8 @@ func (f *contextFinder) settle(c context, s split, side float64) (contextChoice,
 		cost += entropy + float64(used*tableBitsPerSymbol) + 3*8
 	}
 	var present []uint16
-	for v, p := range all {
-		if p {
+	for v, count := range all {
+		if count > 0 {
 			present = append(present, uint16(v))
 		}
 	}
@@ -470,37 +553,40 @@ type buckets struct {
 	shift int
 }
 
-func (f *contextFinder) fillBuckets(b *buckets, sign signPlace) {
-	b.shift = max(f.shape.bits-screenBits, 0)
-	var counts [1 << screenBits]int
-	half := 1 << (f.shape.bits - b.shift - 1)
-	step := sampleStep(f.n, screenPairs)
-	n := 0
-	for i := 0; i < f.n; i += step {
-		counts[f.unit(i)>>b.shift]++
+// fillBuckets fills the tables by so many elements.
+func (f *contextFinder) fillBuckets(elements int) {
+	f.take()
+	shift := max(f.shape.bits-screenBits, 0)
+	var counts [1 << screenBits]uint32
+	step := sampleStep(f.n, elements)
+	n := uint32(0)
+	for i := 0; i < len(f.units); i += step {
+		counts[f.units[i]>>(shift&15)&(1<<screenBits-1)]++
 		n++
 	}
-	sum := 0
-	visit := func(of ...int) {
-		for _, v := range of {
-			sum += counts[v]
-		}
-		for _, v := range of {
-			b.of[v] = byte(min(sum*screenBuckets/(n+1), screenBuckets-1))
-		}
+	half := 1 << (f.shape.bits - shift - 1)
+	raw, signed := &f.tables[0], &f.tables[1]
+	raw.shift, signed.shift = shift, shift
+	sum := uint32(0)
+	for v := range half {
+		sum += counts[v] + counts[v+half]
+		b := bucketOf(sum, n)
+		raw.of[v], raw.of[v+half] = b, b
 	}
-	if sign != signSymbol {
-		for v := range half {
-			visit(v, v+half)
-		}
-		return
-	}
-	for v := half - 1; v >= 0; v-- {
-		visit(v + half)
+	sum = 0
+	for v := 2*half - 1; v >= half; v-- {
+		sum += counts[v]
+		signed.of[v] = bucketOf(sum, n)
 	}
 	for v := range half {
-		visit(v)
+		sum += counts[v]
+		signed.of[v] = bucketOf(sum, n)
 	}
+}
+
+// bucketOf is the bucket of a unit that sum of n elements do not surpass.
+func bucketOf(sum, n uint32) byte {
+	return byte(min(sum*screenBuckets/(n+1), screenBuckets-1))
 }
 
 // neighboursPromise estimates the bits an element that classes by the
@@ -508,34 +594,49 @@ func (f *contextFinder) fillBuckets(b *buckets, sign signPlace) {
 // both in buckets, less what chance makes of it.
 func (f *contextFinder) neighboursPromise(lag int, b *buckets, pairs int) float64 {
 	step := sampleStep(f.n-lag, pairs)
-	var joint [screenBuckets][screenBuckets]int
+	var joint [screenBuckets][screenBuckets]uint32
 	n := 0
-	for i := lag; i < f.n; i += step {
-		before, this := b.of[f.unit(i-lag)>>b.shift], b.of[f.unit(i)>>b.shift]
-		joint[before&(screenBuckets-1)][this&(screenBuckets-1)]++
+	this, before := f.units[lag:], f.units[:f.n-lag]
+	for i := 0; i < len(this) && i < len(before); i += step {
+		row, column := b.of[before[i]>>(b.shift&15)&(1<<screenBits-1)], b.of[this[i]>>(b.shift&15)&(1<<screenBits-1)]
+		joint[row&(screenBuckets-1)][column&(screenBuckets-1)]++
 		n++
 	}
 	const chance = (screenBuckets - 1) * (screenBuckets - 1) / (2 * math.Ln2)
 	return mutualInformation(&joint, n) - chance/float64(n)
 }
 
-func mutualInformation(joint *[screenBuckets][screenBuckets]int, n int) (bits float64) {
-	var rows, columns [screenBuckets]int
+func mutualInformation(joint *[screenBuckets][screenBuckets]uint32, n int) (bits float64) {
+	var columns [screenBuckets]uint32
 	for i := range joint {
+		row := uint32(0)
 		for k, c := range joint[i] {
-			rows[i] += c
+			row += c
 			columns[k] += c
+			bits += exactLog2(c)
 		}
+		bits -= exactLog2(row)
 	}
-	for i := range joint {
-		for k, c := range joint[i] {
-			if c > 0 {
-				bits += float64(c) * math.Log2(float64(c)*float64(n)/float64(rows[i])/float64(columns[k]))
-			}
-		}
+	for _, c := range columns {
+		bits -= exactLog2(c)
 	}
-	return bits / float64(n)
+	return (bits + exactLog2(uint32(n))) / float64(n)
 }
+
+// exactLog2 is c·log2(c).
+func exactLog2(c uint32) float64 {
+	if c < uint32(len(exactLogs)) {
+		return exactLogs[c]
+	}
+	return float64(c) * math.Log2(float64(c))
+}
+
+var exactLogs = func() (t [1 << 11]float64) {
+	for c := 1; c < len(t); c++ {
+		t[c] = float64(c) * math.Log2(float64(c))
+	}
+	return
+}()
 
 // byNeighbour gives classes by the symbol lag before, of about equal weight.
 // Blocks hold perBlock elements.
@@ -553,7 +654,7 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 	for _, v := range f.values {
 		f.counts[0][v&(contextValues-1)]++
 	}
-	thresholds, classOf := cutByWeight(&f.counts[0], f.n, classes, sign)
+	thresholds, classOf := cutByWeight(f.counts[0][:f.bound], f.n, classes, sign)
 	if len(thresholds) == 0 {
 		return contextChoice{}, false
 	}
@@ -587,7 +688,7 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 // cutByWeight cuts values, in the order of what they stand for, into classes
 // of about equal weight. It gives the values at which classes begin, but for
 // the first, and the class of each value.
-func cutByWeight(counts *[contextValues]uint32, n, classes int, sign signPlace) (thresholds []uint16, classOf *[contextValues]byte) {
+func cutByWeight(counts []uint32, n, classes int, sign signPlace) (thresholds []uint16, classOf *[contextValues]byte) {
 	classOf = new([contextValues]byte)
 	sum := 0
 	visit := func(v int) {
@@ -600,15 +701,15 @@ func cutByWeight(counts *[contextValues]uint32, n, classes int, sign signPlace) 
 		classOf[v] = byte(len(thresholds))
 	}
 	if sign != signSymbol {
-		for v := range contextValues {
+		for v := range counts {
 			visit(v)
 		}
 		return thresholds, classOf
 	}
-	for v := contextValues - 1; v > 0; v -= 2 {
+	for v := len(counts) - 1; v > 0; v -= 2 {
 		visit(v)
 	}
-	for v := 0; v < contextValues; v += 2 {
+	for v := 0; v < len(counts); v += 2 {
 		visit(v)
 	}
 	return thresholds, classOf

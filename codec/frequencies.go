@@ -38,6 +38,34 @@ func writeFrequencies(dst []byte, f frequencies, precision uint) []byte {
 	return w.close()
 }
 
+// tableLen is the length of what writeFrequencies appends.
+func (f frequencies) tableLen(precision uint) int {
+	n := uint(0)
+	prev := 0
+	for _, v := range f {
+		class := bits.Len16(v)
+		n += classBits(class - prev)
+		if class > 1 {
+			n += min(uint(class-1), precision)
+		}
+		prev = class
+	}
+	return 2 + int(n+7)/8
+}
+
+// classBits is how many bits writeClass writes.
+func classBits(diff int) uint {
+	switch diff {
+	case 0:
+		return 1
+	case -1:
+		return 2
+	case 1:
+		return 3
+	}
+	return 8
+}
+
 // writeClass writes the difference of two bit lengths: 0, 10 and 110 for 0,
 // -1 and 1; 111 and five bits for the others.
 func writeClass(w *bitWriter, diff int) {
@@ -58,12 +86,15 @@ func writeClass(w *bitWriter, diff int) {
 }
 
 func readClass(r *bitReader) int {
-	z := uint32(0)
-	for z < 3 && r.read(1) == 1 {
-		z++
+	if r.n < 8 {
+		r.refill()
 	}
-	if z == 3 {
-		z += r.read(5)
+	z := uint32(bits.TrailingZeros64(^r.acc))
+	if z < 3 {
+		r.skip(uint(z) + 1)
+	} else {
+		z = 3 + uint32(r.acc>>3&31)
+		r.skip(8)
 	}
 	if z&1 == 1 {
 		return -int(z+1) / 2
@@ -90,7 +121,7 @@ func readFrequencies(b []byte) (frequencies, []byte, error) {
 		}
 		f[i] = readWeight(&r, class, precision)
 	}
-	rest, ok := r.close()
+	rest, ok := r.close(b[2:])
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: frequency table cut short", ErrCorrupt)
 	}
@@ -100,19 +131,37 @@ func readFrequencies(b []byte) (frequencies, []byte, error) {
 	return f, rest, nil
 }
 
-// readWeight reads the bits after the leading one of a weight of class bits;
-// bits that were not sent are taken in the middle of their range.
+// readWeight reads the bits after the leading one of a weight of class bits.
 func readWeight(r *bitReader, class int, precision uint) uint16 {
 	if class < 2 {
 		return uint16(class)
 	}
 	low := uint(class - 1)
 	m := min(low, precision)
-	v := 1<<low | r.read(m)<<(low-m)
-	if low > m {
-		v |= 1 << (low - m - 1)
+	return middle(1<<low|r.read(m)<<(low-m), low-m)
+}
+
+// middle gives a weight whose lowest bits are not sent: they are taken in the
+// middle of their range.
+func middle(v uint32, unsent uint) uint16 {
+	v = v >> unsent << unsent
+	if unsent > 0 {
+		v |= 1 << (unsent - 1)
 	}
 	return uint16(v)
+}
+
+// sent appends to dst the frequencies that a reader gets of f, sent with that
+// precision.
+func (f frequencies) sent(dst frequencies, precision uint) frequencies {
+	for _, v := range f {
+		if class := uint(bits.Len16(v)); class > 1 {
+			v = middle(uint32(v), class-1-min(class-1, precision))
+		}
+		dst = append(dst, v)
+	}
+	dst.normalise()
+	return dst
 }
 
 // normalise scales weights to frequencies that add up to ransTotal, in
@@ -165,13 +214,21 @@ func (f frequencies) spread(left int) {
 
 // byLength lists the symbols that occur, those whose frequencies have most
 // bits first, and in their own order among equals.
-func (f frequencies) byLength() []int {
-	order := make([]int, 0, len(f))
-	for length := ransBits; length > 0; length-- {
-		for s, v := range f {
-			if bits.Len16(v) == length {
-				order = append(order, s)
-			}
+func (f frequencies) byLength() []byte {
+	var next [ransBits + 2]int // by length: where its next symbol goes
+	for _, v := range f {
+		next[bits.Len16(v)]++
+	}
+	end := 0
+	for length := len(next) - 1; length > 0; length-- {
+		next[length], end = end, end+next[length]
+	}
+	order := make([]byte, end)
+	for s, v := range f {
+		if v > 0 {
+			at := &next[bits.Len16(v)]
+			order[*at] = byte(s)
+			*at++
 		}
 	}
 	return order
@@ -243,18 +300,13 @@ var log2Frequency = func() (t [ransTotal + 1]float64) {
 // included, as bytes and as the frequencies that a reader gets from them.
 func chooseFrequencies(counts []uint32) (frequencies, []byte, float64) {
 	exact := fitFrequencies(counts)
-	var best frequencies
-	var bestTable []byte
-	bestCost := math.Inf(1)
+	best, bestCost := uint(0), math.Inf(1)
+	var f frequencies
 	for _, precision := range [...]uint{1, 2, 3, 4, 5, 6, exactPrecision} {
-		table := writeFrequencies(nil, exact, precision)
-		f, _, err := readFrequencies(table)
-		if err != nil {
-			continue
-		}
-		if cost := f.cost(counts) + 8*float64(len(table)); cost < bestCost {
-			best, bestTable, bestCost = f, table, cost
+		f = exact.sent(f[:0], precision)
+		if cost := f.cost(counts) + 8*float64(exact.tableLen(precision)); cost < bestCost {
+			best, bestCost = precision, cost
 		}
 	}
-	return best, bestTable, bestCost
+	return exact.sent(f[:0], best), writeFrequencies(nil, exact, best), bestCost
 }

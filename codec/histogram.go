@@ -7,33 +7,109 @@ import (
 )
 
 // histogram counts the units of a run of elements by magnitude and sign, over
-// the range of magnitudes that occur; zero is apart, as it is far from the
-// others.
+// the range of magnitudes that occur: by all bits of the magnitudes, or by the
+// upper ones. Zero is apart, as it is far from the others, unless it falls
+// together with what is close to it.
 type histogram struct {
 	n      int
+	shift  int       // low bits of the magnitudes that are cut off
 	zero   [2]uint32 // +0 and -0
 	lo, hi int       // magnitudes above zero that occur: lo <= m < hi
 	counts []uint32  // [2*(m-lo)+sign]
 }
 
-// join gives the histogram of two runs together.
-func (h *histogram) join(o *histogram) *histogram {
-	j := &histogram{n: h.n + o.n, lo: min(h.lo, o.lo), hi: max(h.hi, o.hi)}
+// coarser cuts off so many more bits. It counts in buf, if that is long enough.
+func (h *histogram) coarser(by int, buf []uint32) histogram {
+	c := histogram{n: h.n, shift: h.shift + by, zero: h.zero, lo: h.lo >> by, hi: (h.hi-1)>>by + 1}
+	c.counts = slices.Grow(buf[:0], 2*(c.hi-c.lo))[:2*(c.hi-c.lo)]
+	counts := h.counts
+	for at, m := 0, c.lo; at < len(c.counts); at, m = at+2, m+1 {
+		n := min(2*((m+1)<<by-max(h.lo, m<<by)), len(counts))
+		var plus, minus uint32
+		for these := counts[:n]; len(these) >= 2; these = these[2:] {
+			plus += these[0]
+			minus += these[1]
+		}
+		c.counts[at], c.counts[at+1] = plus, minus
+		counts = counts[n:]
+	}
+	c.placeZero()
+	return c
+}
+
+// placeZero counts zero with the magnitudes that cannot be told from it.
+func (h *histogram) placeZero() {
+	if h.lo == 0 && h.hi > 0 {
+		h.counts[0] += h.zero[0]
+		h.counts[1] += h.zero[1]
+		h.zero = [2]uint32{}
+	}
+}
+
+// join gives the histogram of two runs together, counted in buf if that is
+// long enough.
+func (h *histogram) join(o *histogram, buf []uint32) histogram {
+	j := histogram{n: h.n + o.n, shift: h.shift, lo: min(h.lo, o.lo), hi: max(h.hi, o.hi)}
 	if len(h.counts) == 0 {
 		j.lo, j.hi = o.lo, o.hi
 	} else if len(o.counts) == 0 {
 		j.lo, j.hi = h.lo, h.hi
 	}
-	j.counts = make([]uint32, 2*(j.hi-j.lo))
+	j.counts = slices.Grow(buf[:0], 2*(j.hi-j.lo))[:2*(j.hi-j.lo)]
+	clear(j.counts)
 	for _, p := range []*histogram{h, o} {
 		for s, c := range p.zero {
 			j.zero[s] += c
 		}
+		if len(p.counts) == 0 {
+			continue
+		}
+		to := j.counts[2*(p.lo-j.lo):]
 		for i, c := range p.counts {
-			j.counts[i+2*(p.lo-j.lo)] += c
+			to[i] += c
 		}
 	}
+	j.placeZero()
 	return j
+}
+
+// occurAtMost tells whether there are at most limit different units.
+func (h *histogram) occurAtMost(limit int) bool {
+	n := used32(h.zero[0]) + used32(h.zero[1])
+	for counts := h.counts; len(counts) > 0 && n <= limit; {
+		these := counts[:min(len(counts), 64)]
+		counts = counts[len(these):]
+		for _, c := range these {
+			n += used32(c)
+		}
+	}
+	return n <= limit
+}
+
+// used32 is 1 if c is not 0, without a branch.
+func used32(c uint32) int { return int((uint64(c) + 1<<32 - 1) >> 32) }
+
+// entropy gives the bits that the values take by their entropy, with the sign
+// among them or not, and how many different ones there are.
+func (h *histogram) entropy(sign signPlace) (total float64, used int) {
+	if sign == signRaw {
+		total, used = -countLog2(h.zero[0]+h.zero[1]), used32(h.zero[0]+h.zero[1])
+		for counts := h.counts; len(counts) >= 2; counts = counts[2:] {
+			c := counts[0] + counts[1]
+			total -= countLog2(c)
+			used += used32(c)
+		}
+	} else {
+		for _, c := range h.zero {
+			total -= countLog2(c)
+			used += used32(c)
+		}
+		for _, c := range h.counts {
+			total -= countLog2(c)
+			used += used32(c)
+		}
+	}
+	return total + float64(h.n)*math.Log2(float64(h.n)), used
 }
 
 // values are counts by value: the values that occur, rising.
@@ -42,24 +118,41 @@ type values struct {
 	counts []uint32
 }
 
+// values counts by the values that a split makes with that place of the sign,
+// and the cut off bits as raw ones. There are so many of them.
+func (h *histogram) values(sign signPlace, used int) values {
+	v := values{value: make([]uint16, 0, used), counts: make([]uint32, 0, used)}
+	v.put(sign, 0, h.zero[0], h.zero[1])
+	for m, counts := h.lo, h.counts; len(counts) >= 2; m, counts = m+1, counts[2:] {
+		v.put(sign, m, counts[0], counts[1])
+	}
+	return v
+}
+
+func (v *values) put(sign signPlace, magnitude int, plus, minus uint32) {
+	if sign == signRaw {
+		v.putValue(magnitude, plus+minus)
+		return
+	}
+	v.putValue(magnitude<<1, plus)
+	v.putValue(magnitude<<1|1, minus)
+}
+
+func (v *values) putValue(value int, count uint32) {
+	if count > 0 {
+		v.value = append(v.value, uint16(value))
+		v.counts = append(v.counts, count)
+	}
+}
+
 // fold counts by the values that a split with that sign and raw bits makes.
 func (h *histogram) fold(sign signPlace, raw int) values {
-	most := min(h.n, len(h.counts)+2)
-	f := folder{sign: sign, values: values{value: make([]uint16, 0, most), counts: make([]uint32, 0, most)}}
-	shift := raw
 	if sign == signRaw {
-		shift--
+		raw--
 	}
-	f.add(0, 0, h.zero[0])
-	f.add(0, 1, h.zero[1])
-	for i, counts := h.lo, h.counts; len(counts) >= 2; i, counts = i+1, counts[2:] {
-		if counts[0]|counts[1] != 0 {
-			f.add(i>>shift, 0, counts[0])
-			f.add(i>>shift, 1, counts[1])
-		}
-	}
-	f.flush()
-	return f.values
+	c := h.coarser(raw, nil)
+	_, used := c.entropy(sign)
+	return c.values(sign, used)
 }
 
 // mantissas counts the lowest bits of the units.
@@ -70,72 +163,6 @@ func (h *histogram) mantissas(bits int) []uint32 {
 		counts[(h.lo+i>>1)&(1<<bits-1)] += c
 	}
 	return counts
-}
-
-// coarser counts by the values of a split with one raw bit more than that of
-// v: what fold gives for it, in the place of v.
-func (v values) coarser(sign signPlace) values {
-	// What is put never overtakes what is read.
-	f := folder{sign: sign, values: values{value: v.value[:0], counts: v.counts[:0]}}
-	counts := v.counts[:len(v.value)]
-	if sign == signRaw {
-		for i, value := range v.value {
-			f.add(int(value>>1), 0, counts[i])
-		}
-	} else {
-		for i, value := range v.value {
-			f.add(int(value>>2), int(value&1), counts[i])
-		}
-	}
-	f.flush()
-	return f.values
-}
-
-func (v values) clone() values {
-	return values{value: slices.Clone(v.value), counts: slices.Clone(v.counts)}
-}
-
-// folder adds up counts by magnitude and sign, which come in order of their
-// magnitudes.
-type folder struct {
-	values
-	sign      signPlace
-	magnitude int
-	pending   [2]uint32 // of the magnitude, by sign
-}
-
-func (f *folder) add(magnitude, sign int, count uint32) {
-	if magnitude != f.magnitude {
-		f.flush()
-		f.magnitude = magnitude
-	}
-	f.pending[sign&1] += count
-}
-
-func (f *folder) flush() {
-	if f.sign == signRaw {
-		f.put(uint16(f.magnitude), f.pending[0]+f.pending[1])
-	} else {
-		f.put(uint16(f.magnitude<<1), f.pending[0])
-		f.put(uint16(f.magnitude<<1|1), f.pending[1])
-	}
-	f.pending = [2]uint32{}
-}
-
-func (f *folder) put(value uint16, count uint32) {
-	if count > 0 {
-		f.value = append(f.value, value)
-		f.counts = append(f.counts, count)
-	}
-}
-
-// entropy gives the bits that n values take by their entropy, and how many
-// different ones there are.
-func (v values) entropy(n int) (total float64, used int) {
-	for _, c := range v.counts {
-		total -= countLog2(c)
-	}
-	return total + float64(n)*math.Log2(float64(n)), len(v.counts)
 }
 
 // present lists the values that occur.

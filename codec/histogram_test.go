@@ -13,7 +13,7 @@ func TestCount(t *testing.T) {
 	c := new(counter)
 	for kind, data := range testData(4*longRun + 36) {
 		for width := 1; width <= 8; width *= 2 {
-			long := c.count(data, width)
+			long := cloned(c.count(data, width))
 			if long.n < longRun && width < 8 {
 				t.Fatalf("%d elements are no long run", long.n)
 			}
@@ -21,16 +21,16 @@ func TestCount(t *testing.T) {
 			if half/width >= longRun && width > 1 {
 				t.Fatalf("%d elements are no short run", half/width)
 			}
-			parts := c.count(data[:half], width)
+			parts := cloned(c.count(data[:half], width))
 			for at := half; at < len(data); at += half {
-				parts = parts.join(c.count(data[at:min(at+half, len(data))], width))
+				parts = parts.join(c.count(data[at:min(at+half, len(data))], width), nil)
 			}
 			if long.zero != parts.zero || long.n != parts.n || long.lo != parts.lo || !slices.Equal(long.counts, parts.counts) {
 				t.Errorf("%s, width %d: a long run counts differ from its parts'", kind, width)
 			}
 		}
 	}
-	if *c != (counter{}) {
+	if c.tables != [2][1 << 16]uint32{} {
 		t.Error("the tables are not clear")
 	}
 }
@@ -50,19 +50,66 @@ func TestCountBytes(t *testing.T) {
 	}
 }
 
-// A bit more of raw by coarser is what fold gives for it.
+func cloned(h *histogram) histogram {
+	c := *h
+	c.counts = slices.Clone(h.counts)
+	return c
+}
+
+// Bits may be cut off at once or one after another, and before or after joining.
 func TestCoarser(t *testing.T) {
+	c := new(counter)
+	for kind, data := range testData(8192) {
+		h, first := cloned(c.count(data, 2)), cloned(c.count(data[:1000], 2))
+		second := cloned(c.count(data[1000:], 2))
+		step := h
+		for by := 1; by < 15; by++ {
+			step = step.coarser(1, nil)
+			if want := h.coarser(by, nil); !reflect.DeepEqual(step, want) {
+				t.Fatalf("%s, %d bits: %v, want %v", kind, by, step, want)
+			}
+			a, b := first.coarser(by, nil), second.coarser(by, nil)
+			if joined := a.join(&b, nil); !reflect.DeepEqual(joined, step) {
+				t.Fatalf("%s, %d bits: joined %v, want %v", kind, by, joined, step)
+			}
+		}
+	}
+}
+
+// Values are counted as a split takes them from units.
+func TestValues(t *testing.T) {
 	c := new(counter)
 	for kind, data := range testData(8192) {
 		h := c.count(data, 2)
 		for _, sign := range []signPlace{signRaw, signSymbol} {
-			v := h.fold(sign, 1)
-			for raw := 2; raw < 15; raw++ {
-				v = v.coarser(sign)
-				if want := h.fold(sign, raw); !reflect.DeepEqual(v, want) {
-					t.Fatalf("%s, sign's place %d, %d raw bits: %v, want %v", kind, sign, raw, v, want)
+			for raw := 1; raw < 15; raw++ {
+				s := split{kind: splitTop, width: 2, raw: raw, sign: sign}
+				want := map[uint16]uint32{}
+				for i := range len(data) / 2 {
+					want[s.valueOf(unitAt(data, i, 2))]++
+				}
+				v := h.fold(sign, raw)
+				for i, value := range v.value {
+					if want[value] != v.counts[i] || i > 0 && value <= v.value[i-1] {
+						t.Fatalf("%s, sign's place %d, %d raw bits: value %d occurs %d times, not %d", kind, sign, raw, value, want[value], v.counts[i])
+					}
+				}
+				if len(v.value) != len(want) {
+					t.Fatalf("%s, sign's place %d, %d raw bits: %d values, not %d", kind, sign, raw, len(v.value), len(want))
 				}
 			}
 		}
 	}
+}
+
+// valueOf is the value of a unit, from the definition.
+func (s *split) valueOf(unit uint16) uint16 {
+	top := unit >> (s.unitBits() - 1)
+	switch magnitude := unit &^ (1 << (s.unitBits() - 1)); s.sign {
+	case signRaw:
+		return magnitude >> (s.raw - 1)
+	case signSymbol:
+		return magnitude>>s.raw<<1 | top
+	}
+	return unit >> s.raw
 }

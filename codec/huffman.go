@@ -48,7 +48,7 @@ func readCodeLengths(b []byte) (codeLengths, []byte, error) {
 			filled += 1 << (maxCodeLen - length)
 		}
 	}
-	rest, ok := r.close()
+	rest, ok := r.close(b[1:])
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: table of code lengths cut short", ErrCorrupt)
 	}

@@ -7,25 +7,21 @@ import "slices"
 // D. Hirschberg, "A fast algorithm for optimal length-limited Huffman codes",
 // J. ACM 37, 1990). At least two symbols must occur, at most 2^limit.
 func fitCodeLengths(counts []uint32, limit int) codeLengths {
-	leaves := make([]int, 0, len(counts)) // the symbols, rarest first
-	for s, c := range counts {
-		if c > 0 {
-			leaves = append(leaves, s)
-		}
-	}
-	slices.SortStableFunc(leaves, func(a, b int) int { return int(int64(counts[a]) - int64(counts[b])) })
+	leaves := rarestFirst(counts)
 
 	// Each level's list holds the leaves and the pairs of the level below,
 	// sorted. Only whether an item is a leaf is kept.
 	isLeaf := make([][]bool, limit)
-	var list, next []uint64
+	flags := make([]bool, 2*len(leaves)*limit)
+	list, next := make([]uint64, 0, 2*len(leaves)), make([]uint64, 0, 2*len(leaves))
 	for level := range isLeaf {
+		isLeaf[level] = flags[2*len(leaves)*level:][:0]
 		next = next[:0]
 		pairs := list[:len(list)&^1]
 		for i := 0; i < len(leaves) || len(pairs) > 0; {
-			leaf := i < len(leaves) && (len(pairs) == 0 || uint64(counts[leaves[i]]) <= pairs[0]+pairs[1])
+			leaf := i < len(leaves) && (len(pairs) == 0 || leaves[i]>>8 <= pairs[0]+pairs[1])
 			if leaf {
-				next = append(next, uint64(counts[leaves[i]]))
+				next = append(next, leaves[i]>>8)
 				i++
 			} else {
 				next = append(next, pairs[0]+pairs[1])
@@ -44,11 +40,24 @@ func fitCodeLengths(counts []uint32, limit int) codeLengths {
 		taken := 0
 		for _, leaf := range isLeaf[level][:take] {
 			if leaf {
-				lengths[leaves[taken]]++
+				lengths[byte(leaves[taken])]++
 				taken++
 			}
 		}
 		take = 2 * (take - taken)
 	}
 	return lengths
+}
+
+// rarestFirst lists the symbols that occur: the count, and in the low byte the
+// symbol.
+func rarestFirst(counts []uint32) []uint64 {
+	leaves := make([]uint64, 0, len(counts))
+	for s, c := range counts {
+		if c > 0 {
+			leaves = append(leaves, uint64(c)<<8|uint64(s))
+		}
+	}
+	slices.Sort(leaves)
+	return leaves
 }

@@ -20,12 +20,36 @@ type huffmanTable struct {
 const shortIndex = 11
 
 func newHuffmanTable(c codeLengths) *huffmanTable {
-	t := &huffmanTable{bits: max(shortIndex, c.longest()), lengths: c}
-	t.entries = make([]uint64, 1<<t.bits)
-	f := tableFiller{entries: t.entries, symbols: c.byLength(), lengths: c}
+	t := new(huffmanTable)
+	t.fill(c, maxEntrySymbols)
+	return t
+}
+
+// entrySymbolsFor is how many symbols an entry is worth to have for a table
+// that decodes n symbols: the more, the longer it takes to fill.
+func entrySymbolsFor(n int) uint {
+	switch {
+	case n < 2<<10:
+		return 1
+	case n < 8<<10:
+		return 2
+	case n < 24<<10:
+		return 3
+	}
+	return maxEntrySymbols
+}
+
+// fill fills the table with entries of up to most symbols.
+func (t *huffmanTable) fill(c codeLengths, most uint) {
+	t.bits, t.lengths = max(shortIndex, c.longest()), c
+	if n := 1 << t.bits; cap(t.entries) < n {
+		t.entries = make([]uint64, n)
+	} else {
+		t.entries = t.entries[:n]
+	}
+	f := tableFiller{entries: t.entries, symbols: c.byLength(), lengths: c, most: most}
 	f.fill(0, 0, 0, t.bits)
 	reverseBits(t.entries, t.bits)
-	return t
 }
 
 // reverseBits puts the entry whose index, as a string of n bits, is a string
@@ -54,6 +78,7 @@ type tableFiller struct {
 	entries []uint64 // those not filled yet
 	symbols []byte   // in the order of their codes
 	lengths codeLengths
+	most    uint // symbols of an entry
 }
 
 // fill fills the entries whose index begins with the codes of the n symbols in
@@ -68,7 +93,7 @@ func (f *tableFiller) fill(entry uint64, n, used, room uint) {
 		}
 		next := entry | uint64(s)<<(56-8*n)
 		after := room - length
-		if n+1 < maxEntrySymbols && after >= shortest {
+		if n+1 < f.most && after >= shortest {
 			f.fill(next, n+1, used+length, after)
 		} else {
 			f.run(next, n+1, used+length, 1<<after)

@@ -4,6 +4,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -41,6 +42,34 @@ func (d *huffmanDecoder) readAll(n int) []byte {
 	return all
 }
 
+// huffmanReference is the encoder of docs/format.md, a bit at a time.
+func huffmanReference(e *huffmanEncoder, src []byte, streamsLog2 uint) (coded []byte) {
+	deal := dealHuffman(len(src), streamsLog2)
+	var all []byte
+	for k := range deal.streams {
+		var w bitWriter
+		for round := deal.rounds; round >= 0; round-- {
+			from, to := deal.subTile(round, k)
+			for i := to - 1; i >= from; i-- {
+				length := uint(e.codes[src[i]] & 63)
+				w.write(uint32(e.codes[src[i]]>>(64-length)), length)
+			}
+		}
+		stream := w.close()
+		if k < deal.streams-1 {
+			coded = binary.AppendUvarint(coded, uint64(len(stream)))
+		}
+		all = append(all, stream...)
+	}
+	return append(coded, all...)
+}
+
+func guardedCopyBelow(t *testing.T, b []byte) []byte {
+	below := guardedBelow(t, len(b))
+	copy(below, b)
+	return below
+}
+
 func TestHuffman(t *testing.T) {
 	eachBackend(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(15, 16))
@@ -51,8 +80,18 @@ func TestHuffman(t *testing.T) {
 			c := fitCodeLengths(counts, 11+i%2)
 			src := symbolsLike(r, counts, n)
 			e.init(c)
+			src = guarded(t, src)
 			for streams := range uint(maxHuffmanStreamsLog2 + 1) {
+				// No less than encode makes, or it would make its own.
+				e.bits = guarded(t, make([]byte, n*maxCodeLen/8+(huffmanSlack+1)<<streams))
 				coded := e.encode(nil, src, streams)
+				e.bits = guardedBelow(t, len(e.bits))
+				if !bytes.Equal(e.encode(nil, guardedCopyBelow(t, src), streams), coded) {
+					t.Fatalf("%d symbols, 2^%d streams: coded in two ways", n, streams)
+				}
+				if want := huffmanReference(&e, src, streams); !bytes.Equal(coded, want) {
+					t.Fatalf("%d symbols, 2^%d streams: not what the definition makes", n, streams)
+				}
 				got, err := decodeGuarded(t, newHuffmanTable(c), streams, n, coded)
 				if err != nil || !bytes.Equal(got, src) {
 					t.Fatalf("%d symbols, 2^%d streams: %v, equal %v", n, streams, err, bytes.Equal(got, src))
@@ -102,9 +141,9 @@ func TestHuffmanKernelsRun(t *testing.T) {
 				t.Errorf("backend %s, codes of up to %d bits: symbols written: %v", Backend(), limit, moved)
 			}
 		}
-		m := newMerger(&split{kind: splitTop, width: 2, raw: 7, sign: signRaw})
-		if n := mergePackedVector(m, make([]byte, 2*maxGroup), make([]byte, maxGroup), make([]byte, maxGroup)); (n == maxGroup) != wanted {
-			t.Errorf("backend %s merged %d units", Backend(), n)
+		j, _ := newJoining(&split{kind: splitTop, width: 2, raw: 7, sign: signRaw})
+		if n := joinPackedVector(&j, make([]byte, 2*maxGroup), make([]byte, maxGroup), make([]byte, maxGroup), 7); (n == maxGroup) != wanted {
+			t.Errorf("backend %s joined %d units", Backend(), n)
 		}
 	})
 }

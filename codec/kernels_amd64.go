@@ -4,25 +4,85 @@
 
 package codec
 
-// ransDecodeAVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+// ransDecode4BMI2 decodes groups of 4 symbols until groups are done or words passes limit, behind which 8 bytes are readable.
 //
 //go:noescape
-func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode4BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
-// ransDecodeAVX512 is ransDecodeAVX2 with vectors of 512 bits.
+// ransDecode8BMI2 decodes groups of 8 symbols until groups are done or words passes limit, behind which 16 bytes are readable.
 //
 //go:noescape
-func ransDecodeAVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode8BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
-// ransDecodeClassesAVX2 is ransDecodeAVX2 with a table for each class, and the class of each symbol.
+// ransDecode16AVX2 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable.
 //
 //go:noescape
-func ransDecodeClassesAVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+func ransDecode16AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 
-// ransDecodeClassesAVX512 is ransDecodeClassesAVX2 with vectors of 512 bits.
+// ransDecode16AVX512 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable.
 //
 //go:noescape
-func ransDecodeClassesAVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+func ransDecode16AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode32AVX2 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable.
+//
+//go:noescape
+func ransDecode32AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode32AVX512 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable.
+//
+//go:noescape
+func ransDecode32AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode64AVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+//
+//go:noescape
+func ransDecode64AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecode64AVX512 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+//
+//go:noescape
+func ransDecode64AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+
+// ransDecodeClasses4BMI2 is ransDecode4BMI2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses4BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses8BMI2 is ransDecode8BMI2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses8BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses16AVX2 is ransDecode16AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses16AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses16AVX512 is ransDecode16AVX512 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses16AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses32AVX2 is ransDecode32AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses32AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses32AVX512 is ransDecode32AVX512 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses32AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses64AVX2 is ransDecode64AVX2 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses64AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+
+// ransDecodeClasses64AVX512 is ransDecode64AVX512 with a table for each class, and the class of each symbol.
+//
+//go:noescape
+func ransDecodeClasses64AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
 // ransEncodeClasses16AVX2 is ransEncode16AVX2 with a table for each class, and the class of each symbol.
 //
@@ -84,20 +144,60 @@ func ransEncode64VBMI(src *byte, groups int, state *[64]uint32, table *[8][256]b
 //go:noescape
 func ransEncode64VBMI256(src *byte, groups int, state *[64]uint32, table *[8][256]byte, words *byte) (written int)
 
-// mergePairedAVX2 merges groups of 64 units.
+// joinPairedAVX2 puts groups of 64 units together, of up to 8 raw bits.
 //
 //go:noescape
-func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
+func joinPairedAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint64)
 
-// mergePacked6AVX2 merges groups of 256 units, of which 6 bits each are packed.
+// joinPairedWideAVX2 is joinPairedAVX2 for more than 8 raw bits.
 //
 //go:noescape
-func mergePacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+func joinPairedWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
 
-// mergePacked7AVX2 merges groups of 512 units, of which 7 bits each are packed.
+// joinNaturalAVX2 is joinPairedAVX2 in natural order.
 //
 //go:noescape
-func mergePacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+func joinNaturalAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint64)
+
+// joinNaturalWideAVX2 is joinPairedWideAVX2 in natural order.
+//
+//go:noescape
+func joinNaturalWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
+
+// ransTableAVX2 fills the slots of symbols until they are done, or those of one may reach beyond the table.
+//
+//go:noescape
+func ransTableAVX2(table *[4096]uint32, freq *uint16, symbols int) (done int, filled int)
+
+// joinPlanesAVX2 joins groups of 32 elements of two bytes.
+//
+//go:noescape
+func joinPlanesAVX2(dst *byte, low *byte, high *byte, groups int)
+
+// joinWideAVX2 joins groups of 32 elements of four bytes: of the lowest, the next, and the upper two in units.
+//
+//go:noescape
+func joinWideAVX2(dst *byte, low *byte, high *byte, units *byte, groups int)
+
+// joinPacked4AVX2 joins groups of 128 units, of which 4 bits each are packed.
+//
+//go:noescape
+func joinPacked4AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// joinPacked5AVX2 joins groups of 512 units, of which 5 bits each are packed.
+//
+//go:noescape
+func joinPacked5AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// joinPacked6AVX2 joins groups of 256 units, of which 6 bits each are packed.
+//
+//go:noescape
+func joinPacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+
+// joinPacked7AVX2 joins groups of 512 units, of which 7 bits each are packed.
+//
+//go:noescape
+func joinPacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
 
 // takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.
 //
@@ -208,3 +308,13 @@ func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64,
 //
 //go:noescape
 func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanEncode1BMI2 takes 1 lanes at least one group of four symbols on; it overwrites 8 bytes from where a lane's output ends.
+//
+//go:noescape
+func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint64, groups int)
+
+// huffmanEncode2BMI2 takes 2 lanes at least one group of four symbols on; it overwrites 8 bytes from where a lane's output ends.
+//
+//go:noescape
+func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)

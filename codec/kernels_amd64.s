@@ -202,9 +202,1217 @@ DATA encodeLanes<>+62(SB)/1, $0x00
 DATA encodeLanes<>+63(SB)/1, $0x00
 GLOBL encodeLanes<>(SB), RODATA|NOPTR, $64
 
-// func ransDecodeAVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// func ransDecode4BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// Requires: CMOV
+TEXT ·ransDecode4BMI2(SB), NOSPLIT, $24-64
+	MOVQ dst+0(FP), AX
+	MOVQ groups+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ table+24(FP), BX
+	MOVQ words+32(FP), SI
+	MOVQ limit+40(FP), DI
+	MOVQ CX, 8(SP)
+	MOVQ DX, 16(SP)
+	SUBQ SI, DI
+	SARQ $0x01, DI
+	MOVQ DI, (SP)
+	XORQ CX, CX
+	MOVQ 16(SP), DX
+	MOVL (DX), DX
+	MOVQ 16(SP), DI
+	MOVL 4(DI), DI
+	MOVQ 16(SP), R8
+	MOVL 8(R8), R8
+	MOVQ 16(SP), R9
+	MOVL 12(R9), R9
+
+loop:
+	CMPQ    CX, (SP)
+	JG      end
+	CMPQ    8(SP), $0x00
+	JE      end
+	MOVL    DX, R10
+	ANDL    $0x00000fff, R10
+	MOVL    (BX)(R10*4), R10
+	MOVL    R10, R11
+	ANDL    $0x00000fff, R11
+	SHRL    $0x0c, DX
+	IMULL   R11, DX
+	MOVL    R10, R11
+	SHRL    $0x18, R11
+	MOVB    R11, (AX)
+	SHRL    $0x0c, R10
+	ANDL    $0x00000fff, R10
+	ADDL    R10, DX
+	MOVWLZX (SI)(CX*2), R11
+	MOVL    DX, R10
+	SHLL    $0x10, R10
+	ORL     R11, R10
+	CMPL    DX, $0x00010000
+	CMOVLCS R10, DX
+	ADCQ    $0x00, CX
+	MOVL    DI, R10
+	ANDL    $0x00000fff, R10
+	MOVL    (BX)(R10*4), R10
+	MOVL    R10, R11
+	ANDL    $0x00000fff, R11
+	SHRL    $0x0c, DI
+	IMULL   R11, DI
+	MOVL    R10, R11
+	SHRL    $0x18, R11
+	MOVB    R11, 1(AX)
+	SHRL    $0x0c, R10
+	ANDL    $0x00000fff, R10
+	ADDL    R10, DI
+	MOVWLZX (SI)(CX*2), R11
+	MOVL    DI, R10
+	SHLL    $0x10, R10
+	ORL     R11, R10
+	CMPL    DI, $0x00010000
+	CMOVLCS R10, DI
+	ADCQ    $0x00, CX
+	MOVL    R8, R10
+	ANDL    $0x00000fff, R10
+	MOVL    (BX)(R10*4), R10
+	MOVL    R10, R11
+	ANDL    $0x00000fff, R11
+	SHRL    $0x0c, R8
+	IMULL   R11, R8
+	MOVL    R10, R11
+	SHRL    $0x18, R11
+	MOVB    R11, 2(AX)
+	SHRL    $0x0c, R10
+	ANDL    $0x00000fff, R10
+	ADDL    R10, R8
+	MOVWLZX (SI)(CX*2), R11
+	MOVL    R8, R10
+	SHLL    $0x10, R10
+	ORL     R11, R10
+	CMPL    R8, $0x00010000
+	CMOVLCS R10, R8
+	ADCQ    $0x00, CX
+	MOVL    R9, R10
+	ANDL    $0x00000fff, R10
+	MOVL    (BX)(R10*4), R10
+	MOVL    R10, R11
+	ANDL    $0x00000fff, R11
+	SHRL    $0x0c, R9
+	IMULL   R11, R9
+	MOVL    R10, R11
+	SHRL    $0x18, R11
+	MOVB    R11, 3(AX)
+	SHRL    $0x0c, R10
+	ANDL    $0x00000fff, R10
+	ADDL    R10, R9
+	MOVWLZX (SI)(CX*2), R11
+	MOVL    R9, R10
+	SHLL    $0x10, R10
+	ORL     R11, R10
+	CMPL    R9, $0x00010000
+	CMOVLCS R10, R9
+	ADCQ    $0x00, CX
+	ADDQ    $0x04, AX
+	DECQ    8(SP)
+	JMP     loop
+
+end:
+	SHLQ $0x01, CX
+	MOVQ CX, taken+56(FP)
+	MOVQ 16(SP), AX
+	MOVL DX, (AX)
+	MOVL DI, 4(AX)
+	MOVL R8, 8(AX)
+	MOVL R9, 12(AX)
+	MOVQ groups+8(FP), AX
+	SUBQ 8(SP), AX
+	MOVQ AX, done+48(FP)
+	RET
+
+// func ransDecode8BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// Requires: CMOV
+TEXT ·ransDecode8BMI2(SB), NOSPLIT, $24-64
+	MOVQ dst+0(FP), AX
+	MOVQ groups+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ table+24(FP), BX
+	MOVQ words+32(FP), SI
+	MOVQ limit+40(FP), DI
+	MOVQ CX, 8(SP)
+	MOVQ DX, 16(SP)
+	SUBQ SI, DI
+	SARQ $0x01, DI
+	MOVQ DI, (SP)
+	XORQ CX, CX
+	MOVQ 16(SP), DX
+	MOVL (DX), DX
+	MOVQ 16(SP), DI
+	MOVL 4(DI), DI
+	MOVQ 16(SP), R8
+	MOVL 8(R8), R8
+	MOVQ 16(SP), R9
+	MOVL 12(R9), R9
+	MOVQ 16(SP), R10
+	MOVL 16(R10), R10
+	MOVQ 16(SP), R11
+	MOVL 20(R11), R11
+	MOVQ 16(SP), R12
+	MOVL 24(R12), R12
+	MOVQ 16(SP), R13
+	MOVL 28(R13), R13
+
+loop:
+	CMPQ    CX, (SP)
+	JG      end
+	CMPQ    8(SP), $0x00
+	JE      end
+	MOVL    DX, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, DX
+	IMULL   R15, DX
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, (AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, DX
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    DX, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    DX, $0x00010000
+	CMOVLCS R14, DX
+	ADCQ    $0x00, CX
+	MOVL    DI, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, DI
+	IMULL   R15, DI
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, 1(AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, DI
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    DI, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    DI, $0x00010000
+	CMOVLCS R14, DI
+	ADCQ    $0x00, CX
+	MOVL    R8, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, R8
+	IMULL   R15, R8
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, 2(AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, R8
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    R8, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    R8, $0x00010000
+	CMOVLCS R14, R8
+	ADCQ    $0x00, CX
+	MOVL    R9, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, R9
+	IMULL   R15, R9
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, 3(AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, R9
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    R9, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    R9, $0x00010000
+	CMOVLCS R14, R9
+	ADCQ    $0x00, CX
+	MOVL    R10, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, R10
+	IMULL   R15, R10
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, 4(AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, R10
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    R10, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    R10, $0x00010000
+	CMOVLCS R14, R10
+	ADCQ    $0x00, CX
+	MOVL    R11, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, R11
+	IMULL   R15, R11
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, 5(AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, R11
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    R11, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    R11, $0x00010000
+	CMOVLCS R14, R11
+	ADCQ    $0x00, CX
+	MOVL    R12, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, R12
+	IMULL   R15, R12
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, 6(AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, R12
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    R12, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    R12, $0x00010000
+	CMOVLCS R14, R12
+	ADCQ    $0x00, CX
+	MOVL    R13, R14
+	ANDL    $0x00000fff, R14
+	MOVL    (BX)(R14*4), R14
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	SHRL    $0x0c, R13
+	IMULL   R15, R13
+	MOVL    R14, R15
+	SHRL    $0x18, R15
+	MOVB    R15, 7(AX)
+	SHRL    $0x0c, R14
+	ANDL    $0x00000fff, R14
+	ADDL    R14, R13
+	MOVWLZX (SI)(CX*2), R15
+	MOVL    R13, R14
+	SHLL    $0x10, R14
+	ORL     R15, R14
+	CMPL    R13, $0x00010000
+	CMOVLCS R14, R13
+	ADCQ    $0x00, CX
+	ADDQ    $0x08, AX
+	DECQ    8(SP)
+	JMP     loop
+
+end:
+	SHLQ $0x01, CX
+	MOVQ CX, taken+56(FP)
+	MOVQ 16(SP), AX
+	MOVL DX, (AX)
+	MOVL DI, 4(AX)
+	MOVL R8, 8(AX)
+	MOVL R9, 12(AX)
+	MOVL R10, 16(AX)
+	MOVL R11, 20(AX)
+	MOVL R12, 24(AX)
+	MOVL R13, 28(AX)
+	MOVQ groups+8(FP), AX
+	SUBQ 8(SP), AX
+	MOVQ AX, done+48(FP)
+	RET
+
+// func ransDecode16AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·ransDecodeAVX2(SB), NOSPLIT, $0-64
+TEXT ·ransDecode16AVX2(SB), NOSPLIT, $0-64
+	MOVQ     dst+0(FP), AX
+	MOVQ     groups+8(FP), CX
+	MOVQ     state+16(FP), DX
+	MOVQ     table+24(FP), BX
+	MOVQ     words+32(FP), SI
+	MOVQ     limit+40(FP), DI
+	LEAQ     selectWords<>+0(SB), R8
+	MOVQ     SI, R9
+	MOVQ     CX, R10
+	VMOVDQU  (DX), Y0
+	VMOVDQU  32(DX), Y1
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLD   $0x14, Y8, Y8
+	VPXOR    Y9, Y9, Y9
+
+loop:
+	CMPQ         SI, DI
+	JA           end
+	TESTQ        R10, R10
+	JE           end
+	VPAND        Y8, Y0, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R11
+	VPEXTRQ      $0x01, X13, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X10
+	VPINSRD      $0x01, (BX)(R11*4), X10, X10
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X10, X10
+	VPINSRD      $0x03, (BX)(R12*4), X10, X10
+	VMOVQ        X14, R11
+	VPEXTRQ      $0x01, X14, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X14
+	VPINSRD      $0x01, (BX)(R11*4), X14, X14
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X14, X14
+	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VINSERTI128  $0x01, X14, Y10, Y10
+	VPAND        Y8, Y10, Y13
+	VPSRLD       $0x0c, Y0, Y0
+	VPMULLD      Y13, Y0, Y0
+	VPSRLD       $0x0c, Y10, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y0, Y0
+	VPSRLD       $0x18, Y10, Y10
+	VPSRLD       $0x10, Y0, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R11
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R8)(R11*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y0, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y0, Y0
+	POPCNTL      R11, R11
+	LEAQ         (SI)(R11*2), SI
+	VPAND        Y8, Y1, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R11
+	VPEXTRQ      $0x01, X13, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X12
+	VPINSRD      $0x01, (BX)(R11*4), X12, X12
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X12, X12
+	VPINSRD      $0x03, (BX)(R12*4), X12, X12
+	VMOVQ        X14, R11
+	VPEXTRQ      $0x01, X14, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X14
+	VPINSRD      $0x01, (BX)(R11*4), X14, X14
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X14, X14
+	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y1, Y1
+	VPMULLD      Y13, Y1, Y1
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y1, Y1
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y1, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R11
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R8)(R11*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y1, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y1, Y1
+	POPCNTL      R11, R11
+	LEAQ         (SI)(R11*2), SI
+	VPACKUSDW    Y12, Y10, Y10
+	VPERMQ       $0xd8, Y10, Y10
+	VEXTRACTI128 $0x01, Y10, X12
+	VPACKUSWB    X12, X10, X10
+	VMOVDQU      X10, (AX)
+	ADDQ         $0x10, AX
+	DECQ         R10
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VZEROUPPER
+	SUBQ    R10, CX
+	MOVQ    CX, done+48(FP)
+	SUBQ    R9, SI
+	MOVQ    SI, taken+56(FP)
+	RET
+
+DATA selectWords<>+0(SB)/8, $0x0000000000000000
+DATA selectWords<>+8(SB)/8, $0x0000000000000000
+DATA selectWords<>+16(SB)/8, $0x0000000000000000
+DATA selectWords<>+24(SB)/8, $0x0000000000000100
+DATA selectWords<>+32(SB)/8, $0x0000000000000000
+DATA selectWords<>+40(SB)/8, $0x0000000000010000
+DATA selectWords<>+48(SB)/8, $0x0000000000010000
+DATA selectWords<>+56(SB)/8, $0x0000000000020100
+DATA selectWords<>+64(SB)/8, $0x0000000000000000
+DATA selectWords<>+72(SB)/8, $0x0000000001000000
+DATA selectWords<>+80(SB)/8, $0x0000000001000000
+DATA selectWords<>+88(SB)/8, $0x0000000002000100
+DATA selectWords<>+96(SB)/8, $0x0000000001000000
+DATA selectWords<>+104(SB)/8, $0x0000000002010000
+DATA selectWords<>+112(SB)/8, $0x0000000002010000
+DATA selectWords<>+120(SB)/8, $0x0000000003020100
+DATA selectWords<>+128(SB)/8, $0x0000000000000000
+DATA selectWords<>+136(SB)/8, $0x0000000100000000
+DATA selectWords<>+144(SB)/8, $0x0000000100000000
+DATA selectWords<>+152(SB)/8, $0x0000000200000100
+DATA selectWords<>+160(SB)/8, $0x0000000100000000
+DATA selectWords<>+168(SB)/8, $0x0000000200010000
+DATA selectWords<>+176(SB)/8, $0x0000000200010000
+DATA selectWords<>+184(SB)/8, $0x0000000300020100
+DATA selectWords<>+192(SB)/8, $0x0000000100000000
+DATA selectWords<>+200(SB)/8, $0x0000000201000000
+DATA selectWords<>+208(SB)/8, $0x0000000201000000
+DATA selectWords<>+216(SB)/8, $0x0000000302000100
+DATA selectWords<>+224(SB)/8, $0x0000000201000000
+DATA selectWords<>+232(SB)/8, $0x0000000302010000
+DATA selectWords<>+240(SB)/8, $0x0000000302010000
+DATA selectWords<>+248(SB)/8, $0x0000000403020100
+DATA selectWords<>+256(SB)/8, $0x0000000000000000
+DATA selectWords<>+264(SB)/8, $0x0000010000000000
+DATA selectWords<>+272(SB)/8, $0x0000010000000000
+DATA selectWords<>+280(SB)/8, $0x0000020000000100
+DATA selectWords<>+288(SB)/8, $0x0000010000000000
+DATA selectWords<>+296(SB)/8, $0x0000020000010000
+DATA selectWords<>+304(SB)/8, $0x0000020000010000
+DATA selectWords<>+312(SB)/8, $0x0000030000020100
+DATA selectWords<>+320(SB)/8, $0x0000010000000000
+DATA selectWords<>+328(SB)/8, $0x0000020001000000
+DATA selectWords<>+336(SB)/8, $0x0000020001000000
+DATA selectWords<>+344(SB)/8, $0x0000030002000100
+DATA selectWords<>+352(SB)/8, $0x0000020001000000
+DATA selectWords<>+360(SB)/8, $0x0000030002010000
+DATA selectWords<>+368(SB)/8, $0x0000030002010000
+DATA selectWords<>+376(SB)/8, $0x0000040003020100
+DATA selectWords<>+384(SB)/8, $0x0000010000000000
+DATA selectWords<>+392(SB)/8, $0x0000020100000000
+DATA selectWords<>+400(SB)/8, $0x0000020100000000
+DATA selectWords<>+408(SB)/8, $0x0000030200000100
+DATA selectWords<>+416(SB)/8, $0x0000020100000000
+DATA selectWords<>+424(SB)/8, $0x0000030200010000
+DATA selectWords<>+432(SB)/8, $0x0000030200010000
+DATA selectWords<>+440(SB)/8, $0x0000040300020100
+DATA selectWords<>+448(SB)/8, $0x0000020100000000
+DATA selectWords<>+456(SB)/8, $0x0000030201000000
+DATA selectWords<>+464(SB)/8, $0x0000030201000000
+DATA selectWords<>+472(SB)/8, $0x0000040302000100
+DATA selectWords<>+480(SB)/8, $0x0000030201000000
+DATA selectWords<>+488(SB)/8, $0x0000040302010000
+DATA selectWords<>+496(SB)/8, $0x0000040302010000
+DATA selectWords<>+504(SB)/8, $0x0000050403020100
+DATA selectWords<>+512(SB)/8, $0x0000000000000000
+DATA selectWords<>+520(SB)/8, $0x0001000000000000
+DATA selectWords<>+528(SB)/8, $0x0001000000000000
+DATA selectWords<>+536(SB)/8, $0x0002000000000100
+DATA selectWords<>+544(SB)/8, $0x0001000000000000
+DATA selectWords<>+552(SB)/8, $0x0002000000010000
+DATA selectWords<>+560(SB)/8, $0x0002000000010000
+DATA selectWords<>+568(SB)/8, $0x0003000000020100
+DATA selectWords<>+576(SB)/8, $0x0001000000000000
+DATA selectWords<>+584(SB)/8, $0x0002000001000000
+DATA selectWords<>+592(SB)/8, $0x0002000001000000
+DATA selectWords<>+600(SB)/8, $0x0003000002000100
+DATA selectWords<>+608(SB)/8, $0x0002000001000000
+DATA selectWords<>+616(SB)/8, $0x0003000002010000
+DATA selectWords<>+624(SB)/8, $0x0003000002010000
+DATA selectWords<>+632(SB)/8, $0x0004000003020100
+DATA selectWords<>+640(SB)/8, $0x0001000000000000
+DATA selectWords<>+648(SB)/8, $0x0002000100000000
+DATA selectWords<>+656(SB)/8, $0x0002000100000000
+DATA selectWords<>+664(SB)/8, $0x0003000200000100
+DATA selectWords<>+672(SB)/8, $0x0002000100000000
+DATA selectWords<>+680(SB)/8, $0x0003000200010000
+DATA selectWords<>+688(SB)/8, $0x0003000200010000
+DATA selectWords<>+696(SB)/8, $0x0004000300020100
+DATA selectWords<>+704(SB)/8, $0x0002000100000000
+DATA selectWords<>+712(SB)/8, $0x0003000201000000
+DATA selectWords<>+720(SB)/8, $0x0003000201000000
+DATA selectWords<>+728(SB)/8, $0x0004000302000100
+DATA selectWords<>+736(SB)/8, $0x0003000201000000
+DATA selectWords<>+744(SB)/8, $0x0004000302010000
+DATA selectWords<>+752(SB)/8, $0x0004000302010000
+DATA selectWords<>+760(SB)/8, $0x0005000403020100
+DATA selectWords<>+768(SB)/8, $0x0001000000000000
+DATA selectWords<>+776(SB)/8, $0x0002010000000000
+DATA selectWords<>+784(SB)/8, $0x0002010000000000
+DATA selectWords<>+792(SB)/8, $0x0003020000000100
+DATA selectWords<>+800(SB)/8, $0x0002010000000000
+DATA selectWords<>+808(SB)/8, $0x0003020000010000
+DATA selectWords<>+816(SB)/8, $0x0003020000010000
+DATA selectWords<>+824(SB)/8, $0x0004030000020100
+DATA selectWords<>+832(SB)/8, $0x0002010000000000
+DATA selectWords<>+840(SB)/8, $0x0003020001000000
+DATA selectWords<>+848(SB)/8, $0x0003020001000000
+DATA selectWords<>+856(SB)/8, $0x0004030002000100
+DATA selectWords<>+864(SB)/8, $0x0003020001000000
+DATA selectWords<>+872(SB)/8, $0x0004030002010000
+DATA selectWords<>+880(SB)/8, $0x0004030002010000
+DATA selectWords<>+888(SB)/8, $0x0005040003020100
+DATA selectWords<>+896(SB)/8, $0x0002010000000000
+DATA selectWords<>+904(SB)/8, $0x0003020100000000
+DATA selectWords<>+912(SB)/8, $0x0003020100000000
+DATA selectWords<>+920(SB)/8, $0x0004030200000100
+DATA selectWords<>+928(SB)/8, $0x0003020100000000
+DATA selectWords<>+936(SB)/8, $0x0004030200010000
+DATA selectWords<>+944(SB)/8, $0x0004030200010000
+DATA selectWords<>+952(SB)/8, $0x0005040300020100
+DATA selectWords<>+960(SB)/8, $0x0003020100000000
+DATA selectWords<>+968(SB)/8, $0x0004030201000000
+DATA selectWords<>+976(SB)/8, $0x0004030201000000
+DATA selectWords<>+984(SB)/8, $0x0005040302000100
+DATA selectWords<>+992(SB)/8, $0x0004030201000000
+DATA selectWords<>+1000(SB)/8, $0x0005040302010000
+DATA selectWords<>+1008(SB)/8, $0x0005040302010000
+DATA selectWords<>+1016(SB)/8, $0x0006050403020100
+DATA selectWords<>+1024(SB)/8, $0x0000000000000000
+DATA selectWords<>+1032(SB)/8, $0x0100000000000000
+DATA selectWords<>+1040(SB)/8, $0x0100000000000000
+DATA selectWords<>+1048(SB)/8, $0x0200000000000100
+DATA selectWords<>+1056(SB)/8, $0x0100000000000000
+DATA selectWords<>+1064(SB)/8, $0x0200000000010000
+DATA selectWords<>+1072(SB)/8, $0x0200000000010000
+DATA selectWords<>+1080(SB)/8, $0x0300000000020100
+DATA selectWords<>+1088(SB)/8, $0x0100000000000000
+DATA selectWords<>+1096(SB)/8, $0x0200000001000000
+DATA selectWords<>+1104(SB)/8, $0x0200000001000000
+DATA selectWords<>+1112(SB)/8, $0x0300000002000100
+DATA selectWords<>+1120(SB)/8, $0x0200000001000000
+DATA selectWords<>+1128(SB)/8, $0x0300000002010000
+DATA selectWords<>+1136(SB)/8, $0x0300000002010000
+DATA selectWords<>+1144(SB)/8, $0x0400000003020100
+DATA selectWords<>+1152(SB)/8, $0x0100000000000000
+DATA selectWords<>+1160(SB)/8, $0x0200000100000000
+DATA selectWords<>+1168(SB)/8, $0x0200000100000000
+DATA selectWords<>+1176(SB)/8, $0x0300000200000100
+DATA selectWords<>+1184(SB)/8, $0x0200000100000000
+DATA selectWords<>+1192(SB)/8, $0x0300000200010000
+DATA selectWords<>+1200(SB)/8, $0x0300000200010000
+DATA selectWords<>+1208(SB)/8, $0x0400000300020100
+DATA selectWords<>+1216(SB)/8, $0x0200000100000000
+DATA selectWords<>+1224(SB)/8, $0x0300000201000000
+DATA selectWords<>+1232(SB)/8, $0x0300000201000000
+DATA selectWords<>+1240(SB)/8, $0x0400000302000100
+DATA selectWords<>+1248(SB)/8, $0x0300000201000000
+DATA selectWords<>+1256(SB)/8, $0x0400000302010000
+DATA selectWords<>+1264(SB)/8, $0x0400000302010000
+DATA selectWords<>+1272(SB)/8, $0x0500000403020100
+DATA selectWords<>+1280(SB)/8, $0x0100000000000000
+DATA selectWords<>+1288(SB)/8, $0x0200010000000000
+DATA selectWords<>+1296(SB)/8, $0x0200010000000000
+DATA selectWords<>+1304(SB)/8, $0x0300020000000100
+DATA selectWords<>+1312(SB)/8, $0x0200010000000000
+DATA selectWords<>+1320(SB)/8, $0x0300020000010000
+DATA selectWords<>+1328(SB)/8, $0x0300020000010000
+DATA selectWords<>+1336(SB)/8, $0x0400030000020100
+DATA selectWords<>+1344(SB)/8, $0x0200010000000000
+DATA selectWords<>+1352(SB)/8, $0x0300020001000000
+DATA selectWords<>+1360(SB)/8, $0x0300020001000000
+DATA selectWords<>+1368(SB)/8, $0x0400030002000100
+DATA selectWords<>+1376(SB)/8, $0x0300020001000000
+DATA selectWords<>+1384(SB)/8, $0x0400030002010000
+DATA selectWords<>+1392(SB)/8, $0x0400030002010000
+DATA selectWords<>+1400(SB)/8, $0x0500040003020100
+DATA selectWords<>+1408(SB)/8, $0x0200010000000000
+DATA selectWords<>+1416(SB)/8, $0x0300020100000000
+DATA selectWords<>+1424(SB)/8, $0x0300020100000000
+DATA selectWords<>+1432(SB)/8, $0x0400030200000100
+DATA selectWords<>+1440(SB)/8, $0x0300020100000000
+DATA selectWords<>+1448(SB)/8, $0x0400030200010000
+DATA selectWords<>+1456(SB)/8, $0x0400030200010000
+DATA selectWords<>+1464(SB)/8, $0x0500040300020100
+DATA selectWords<>+1472(SB)/8, $0x0300020100000000
+DATA selectWords<>+1480(SB)/8, $0x0400030201000000
+DATA selectWords<>+1488(SB)/8, $0x0400030201000000
+DATA selectWords<>+1496(SB)/8, $0x0500040302000100
+DATA selectWords<>+1504(SB)/8, $0x0400030201000000
+DATA selectWords<>+1512(SB)/8, $0x0500040302010000
+DATA selectWords<>+1520(SB)/8, $0x0500040302010000
+DATA selectWords<>+1528(SB)/8, $0x0600050403020100
+DATA selectWords<>+1536(SB)/8, $0x0100000000000000
+DATA selectWords<>+1544(SB)/8, $0x0201000000000000
+DATA selectWords<>+1552(SB)/8, $0x0201000000000000
+DATA selectWords<>+1560(SB)/8, $0x0302000000000100
+DATA selectWords<>+1568(SB)/8, $0x0201000000000000
+DATA selectWords<>+1576(SB)/8, $0x0302000000010000
+DATA selectWords<>+1584(SB)/8, $0x0302000000010000
+DATA selectWords<>+1592(SB)/8, $0x0403000000020100
+DATA selectWords<>+1600(SB)/8, $0x0201000000000000
+DATA selectWords<>+1608(SB)/8, $0x0302000001000000
+DATA selectWords<>+1616(SB)/8, $0x0302000001000000
+DATA selectWords<>+1624(SB)/8, $0x0403000002000100
+DATA selectWords<>+1632(SB)/8, $0x0302000001000000
+DATA selectWords<>+1640(SB)/8, $0x0403000002010000
+DATA selectWords<>+1648(SB)/8, $0x0403000002010000
+DATA selectWords<>+1656(SB)/8, $0x0504000003020100
+DATA selectWords<>+1664(SB)/8, $0x0201000000000000
+DATA selectWords<>+1672(SB)/8, $0x0302000100000000
+DATA selectWords<>+1680(SB)/8, $0x0302000100000000
+DATA selectWords<>+1688(SB)/8, $0x0403000200000100
+DATA selectWords<>+1696(SB)/8, $0x0302000100000000
+DATA selectWords<>+1704(SB)/8, $0x0403000200010000
+DATA selectWords<>+1712(SB)/8, $0x0403000200010000
+DATA selectWords<>+1720(SB)/8, $0x0504000300020100
+DATA selectWords<>+1728(SB)/8, $0x0302000100000000
+DATA selectWords<>+1736(SB)/8, $0x0403000201000000
+DATA selectWords<>+1744(SB)/8, $0x0403000201000000
+DATA selectWords<>+1752(SB)/8, $0x0504000302000100
+DATA selectWords<>+1760(SB)/8, $0x0403000201000000
+DATA selectWords<>+1768(SB)/8, $0x0504000302010000
+DATA selectWords<>+1776(SB)/8, $0x0504000302010000
+DATA selectWords<>+1784(SB)/8, $0x0605000403020100
+DATA selectWords<>+1792(SB)/8, $0x0201000000000000
+DATA selectWords<>+1800(SB)/8, $0x0302010000000000
+DATA selectWords<>+1808(SB)/8, $0x0302010000000000
+DATA selectWords<>+1816(SB)/8, $0x0403020000000100
+DATA selectWords<>+1824(SB)/8, $0x0302010000000000
+DATA selectWords<>+1832(SB)/8, $0x0403020000010000
+DATA selectWords<>+1840(SB)/8, $0x0403020000010000
+DATA selectWords<>+1848(SB)/8, $0x0504030000020100
+DATA selectWords<>+1856(SB)/8, $0x0302010000000000
+DATA selectWords<>+1864(SB)/8, $0x0403020001000000
+DATA selectWords<>+1872(SB)/8, $0x0403020001000000
+DATA selectWords<>+1880(SB)/8, $0x0504030002000100
+DATA selectWords<>+1888(SB)/8, $0x0403020001000000
+DATA selectWords<>+1896(SB)/8, $0x0504030002010000
+DATA selectWords<>+1904(SB)/8, $0x0504030002010000
+DATA selectWords<>+1912(SB)/8, $0x0605040003020100
+DATA selectWords<>+1920(SB)/8, $0x0302010000000000
+DATA selectWords<>+1928(SB)/8, $0x0403020100000000
+DATA selectWords<>+1936(SB)/8, $0x0403020100000000
+DATA selectWords<>+1944(SB)/8, $0x0504030200000100
+DATA selectWords<>+1952(SB)/8, $0x0403020100000000
+DATA selectWords<>+1960(SB)/8, $0x0504030200010000
+DATA selectWords<>+1968(SB)/8, $0x0504030200010000
+DATA selectWords<>+1976(SB)/8, $0x0605040300020100
+DATA selectWords<>+1984(SB)/8, $0x0403020100000000
+DATA selectWords<>+1992(SB)/8, $0x0504030201000000
+DATA selectWords<>+2000(SB)/8, $0x0504030201000000
+DATA selectWords<>+2008(SB)/8, $0x0605040302000100
+DATA selectWords<>+2016(SB)/8, $0x0504030201000000
+DATA selectWords<>+2024(SB)/8, $0x0605040302010000
+DATA selectWords<>+2032(SB)/8, $0x0605040302010000
+DATA selectWords<>+2040(SB)/8, $0x0706050403020100
+GLOBL selectWords<>(SB), RODATA|NOPTR, $2048
+
+// func ransDecode16AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// Requires: AVX, AVX512F, POPCNT
+TEXT ·ransDecode16AVX512(SB), NOSPLIT, $0-64
+	MOVQ       dst+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	MOVQ       limit+40(FP), DI
+	MOVQ       SI, R8
+	MOVQ       CX, R9
+	VMOVDQU32  (DX), Z0
+	VPTERNLOGD $0xff, Z1, Z1, Z1
+	VPSRLD     $0x14, Z1, Z1
+	VPTERNLOGD $0xff, Z2, Z2, Z2
+	VPSRLD     $0x10, Z2, Z2
+
+loop:
+	CMPQ          SI, DI
+	JA            end
+	TESTQ         R9, R9
+	JE            end
+	VPANDD        Z1, Z0, Z3
+	VMOVQ         X3, R10
+	VPEXTRQ       $0x01, X3, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X4
+	VPINSRD       $0x01, (BX)(R10*4), X4, X4
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X4, X4
+	VPINSRD       $0x03, (BX)(R11*4), X4, X4
+	VEXTRACTI32X4 $0x01, Z3, X5
+	VMOVQ         X5, R10
+	VPEXTRQ       $0x01, X5, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X5
+	VPINSRD       $0x01, (BX)(R10*4), X5, X5
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X5, X5
+	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VINSERTI32X4  $0x01, X5, Z4, Z4
+	VEXTRACTI32X4 $0x02, Z3, X5
+	VMOVQ         X5, R10
+	VPEXTRQ       $0x01, X5, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X5
+	VPINSRD       $0x01, (BX)(R10*4), X5, X5
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X5, X5
+	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VINSERTI32X4  $0x02, X5, Z4, Z4
+	VEXTRACTI32X4 $0x03, Z3, X3
+	VMOVQ         X3, R10
+	VPEXTRQ       $0x01, X3, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X3
+	VPINSRD       $0x01, (BX)(R10*4), X3, X3
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X3, X3
+	VPINSRD       $0x03, (BX)(R11*4), X3, X3
+	VINSERTI32X4  $0x03, X3, Z4, Z4
+	VPANDD        Z1, Z4, Z3
+	VPSRLD        $0x0c, Z0, Z0
+	VPMULLD       Z3, Z0, Z0
+	VPSRLD        $0x0c, Z4, Z3
+	VPANDD        Z1, Z3, Z3
+	VPADDD        Z3, Z0, Z0
+	VPSRLD        $0x18, Z4, Z4
+	VPMOVDB       Z4, (AX)
+	VPCMPUD       $0x02, Z2, Z0, K1
+	VPMOVZXWD     (SI), Z3
+	VPEXPANDD.Z   Z3, K1, Z3
+	VPSLLD        $0x10, Z0, K1, Z0
+	VPORD         Z3, Z0, Z0
+	KMOVW         K1, R10
+	POPCNTL       R10, R10
+	LEAQ          (SI)(R10*2), SI
+	ADDQ          $0x10, AX
+	DECQ          R9
+	JMP           loop
+
+end:
+	VMOVDQU32 Z0, (DX)
+	VZEROUPPER
+	SUBQ      R9, CX
+	MOVQ      CX, done+48(FP)
+	SUBQ      R8, SI
+	MOVQ      SI, taken+56(FP)
+	RET
+
+// func ransDecode32AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransDecode32AVX2(SB), NOSPLIT, $0-64
+	MOVQ     dst+0(FP), AX
+	MOVQ     groups+8(FP), CX
+	MOVQ     state+16(FP), DX
+	MOVQ     table+24(FP), BX
+	MOVQ     words+32(FP), SI
+	MOVQ     limit+40(FP), DI
+	LEAQ     selectWords<>+0(SB), R8
+	MOVQ     SI, R9
+	MOVQ     CX, R10
+	VMOVDQU  (DX), Y0
+	VMOVDQU  32(DX), Y1
+	VMOVDQU  64(DX), Y2
+	VMOVDQU  96(DX), Y3
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLD   $0x14, Y8, Y8
+	VPXOR    Y9, Y9, Y9
+
+loop:
+	CMPQ         SI, DI
+	JA           end
+	TESTQ        R10, R10
+	JE           end
+	VPAND        Y8, Y0, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R11
+	VPEXTRQ      $0x01, X13, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X10
+	VPINSRD      $0x01, (BX)(R11*4), X10, X10
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X10, X10
+	VPINSRD      $0x03, (BX)(R12*4), X10, X10
+	VMOVQ        X14, R11
+	VPEXTRQ      $0x01, X14, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X14
+	VPINSRD      $0x01, (BX)(R11*4), X14, X14
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X14, X14
+	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VINSERTI128  $0x01, X14, Y10, Y10
+	VPAND        Y8, Y10, Y13
+	VPSRLD       $0x0c, Y0, Y0
+	VPMULLD      Y13, Y0, Y0
+	VPSRLD       $0x0c, Y10, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y0, Y0
+	VPSRLD       $0x18, Y10, Y10
+	VPSRLD       $0x10, Y0, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R11
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R8)(R11*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y0, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y0, Y0
+	POPCNTL      R11, R11
+	LEAQ         (SI)(R11*2), SI
+	VPAND        Y8, Y1, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R11
+	VPEXTRQ      $0x01, X13, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X12
+	VPINSRD      $0x01, (BX)(R11*4), X12, X12
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X12, X12
+	VPINSRD      $0x03, (BX)(R12*4), X12, X12
+	VMOVQ        X14, R11
+	VPEXTRQ      $0x01, X14, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X14
+	VPINSRD      $0x01, (BX)(R11*4), X14, X14
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X14, X14
+	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y1, Y1
+	VPMULLD      Y13, Y1, Y1
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y1, Y1
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y1, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R11
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R8)(R11*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y1, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y1, Y1
+	POPCNTL      R11, R11
+	LEAQ         (SI)(R11*2), SI
+	VPACKUSDW    Y12, Y10, Y10
+	VPAND        Y8, Y2, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R11
+	VPEXTRQ      $0x01, X13, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X11
+	VPINSRD      $0x01, (BX)(R11*4), X11, X11
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X11, X11
+	VPINSRD      $0x03, (BX)(R12*4), X11, X11
+	VMOVQ        X14, R11
+	VPEXTRQ      $0x01, X14, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X14
+	VPINSRD      $0x01, (BX)(R11*4), X14, X14
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X14, X14
+	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VINSERTI128  $0x01, X14, Y11, Y11
+	VPAND        Y8, Y11, Y13
+	VPSRLD       $0x0c, Y2, Y2
+	VPMULLD      Y13, Y2, Y2
+	VPSRLD       $0x0c, Y11, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y2, Y2
+	VPSRLD       $0x18, Y11, Y11
+	VPSRLD       $0x10, Y2, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R11
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R8)(R11*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y2, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y2, Y2
+	POPCNTL      R11, R11
+	LEAQ         (SI)(R11*2), SI
+	VPAND        Y8, Y3, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R11
+	VPEXTRQ      $0x01, X13, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X12
+	VPINSRD      $0x01, (BX)(R11*4), X12, X12
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X12, X12
+	VPINSRD      $0x03, (BX)(R12*4), X12, X12
+	VMOVQ        X14, R11
+	VPEXTRQ      $0x01, X14, R12
+	MOVL         R11, R13
+	SHRQ         $0x20, R11
+	VMOVD        (BX)(R13*4), X14
+	VPINSRD      $0x01, (BX)(R11*4), X14, X14
+	MOVL         R12, R13
+	SHRQ         $0x20, R12
+	VPINSRD      $0x02, (BX)(R13*4), X14, X14
+	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y3, Y3
+	VPMULLD      Y13, Y3, Y3
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y3, Y3
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y3, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R11
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R8)(R11*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y3, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y3, Y3
+	POPCNTL      R11, R11
+	LEAQ         (SI)(R11*2), SI
+	VPACKUSDW    Y12, Y11, Y11
+	VPACKUSWB    Y11, Y10, Y10
+	VMOVDQU      ransOrder<>+0(SB), Y12
+	VPERMD       Y10, Y12, Y10
+	VMOVDQU      Y10, (AX)
+	ADDQ         $0x20, AX
+	DECQ         R10
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VZEROUPPER
+	SUBQ    R10, CX
+	MOVQ    CX, done+48(FP)
+	SUBQ    R9, SI
+	MOVQ    SI, taken+56(FP)
+	RET
+
+DATA ransOrder<>+0(SB)/4, $0x00000000
+DATA ransOrder<>+4(SB)/4, $0x00000004
+DATA ransOrder<>+8(SB)/4, $0x00000001
+DATA ransOrder<>+12(SB)/4, $0x00000005
+DATA ransOrder<>+16(SB)/4, $0x00000002
+DATA ransOrder<>+20(SB)/4, $0x00000006
+DATA ransOrder<>+24(SB)/4, $0x00000003
+DATA ransOrder<>+28(SB)/4, $0x00000007
+GLOBL ransOrder<>(SB), RODATA|NOPTR, $32
+
+// func ransDecode32AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// Requires: AVX, AVX512F, POPCNT
+TEXT ·ransDecode32AVX512(SB), NOSPLIT, $0-64
+	MOVQ       dst+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	MOVQ       limit+40(FP), DI
+	MOVQ       SI, R8
+	MOVQ       CX, R9
+	VMOVDQU32  (DX), Z0
+	VMOVDQU32  64(DX), Z1
+	VPTERNLOGD $0xff, Z2, Z2, Z2
+	VPSRLD     $0x14, Z2, Z2
+	VPTERNLOGD $0xff, Z3, Z3, Z3
+	VPSRLD     $0x10, Z3, Z3
+
+loop:
+	CMPQ          SI, DI
+	JA            end
+	TESTQ         R9, R9
+	JE            end
+	VPANDD        Z2, Z0, Z4
+	VMOVQ         X4, R10
+	VPEXTRQ       $0x01, X4, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X5
+	VPINSRD       $0x01, (BX)(R10*4), X5, X5
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X5, X5
+	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VEXTRACTI32X4 $0x01, Z4, X6
+	VMOVQ         X6, R10
+	VPEXTRQ       $0x01, X6, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X6
+	VPINSRD       $0x01, (BX)(R10*4), X6, X6
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X6, X6
+	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VINSERTI32X4  $0x01, X6, Z5, Z5
+	VEXTRACTI32X4 $0x02, Z4, X6
+	VMOVQ         X6, R10
+	VPEXTRQ       $0x01, X6, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X6
+	VPINSRD       $0x01, (BX)(R10*4), X6, X6
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X6, X6
+	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VINSERTI32X4  $0x02, X6, Z5, Z5
+	VEXTRACTI32X4 $0x03, Z4, X4
+	VMOVQ         X4, R10
+	VPEXTRQ       $0x01, X4, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X4
+	VPINSRD       $0x01, (BX)(R10*4), X4, X4
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X4, X4
+	VPINSRD       $0x03, (BX)(R11*4), X4, X4
+	VINSERTI32X4  $0x03, X4, Z5, Z5
+	VPANDD        Z2, Z5, Z4
+	VPSRLD        $0x0c, Z0, Z0
+	VPMULLD       Z4, Z0, Z0
+	VPSRLD        $0x0c, Z5, Z4
+	VPANDD        Z2, Z4, Z4
+	VPADDD        Z4, Z0, Z0
+	VPSRLD        $0x18, Z5, Z5
+	VPMOVDB       Z5, (AX)
+	VPCMPUD       $0x02, Z3, Z0, K1
+	VPMOVZXWD     (SI), Z4
+	VPEXPANDD.Z   Z4, K1, Z4
+	VPSLLD        $0x10, Z0, K1, Z0
+	VPORD         Z4, Z0, Z0
+	KMOVW         K1, R10
+	POPCNTL       R10, R10
+	LEAQ          (SI)(R10*2), SI
+	VPANDD        Z2, Z1, Z4
+	VMOVQ         X4, R10
+	VPEXTRQ       $0x01, X4, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X6
+	VPINSRD       $0x01, (BX)(R10*4), X6, X6
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X6, X6
+	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VEXTRACTI32X4 $0x01, Z4, X5
+	VMOVQ         X5, R10
+	VPEXTRQ       $0x01, X5, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X5
+	VPINSRD       $0x01, (BX)(R10*4), X5, X5
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X5, X5
+	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VINSERTI32X4  $0x01, X5, Z6, Z6
+	VEXTRACTI32X4 $0x02, Z4, X5
+	VMOVQ         X5, R10
+	VPEXTRQ       $0x01, X5, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X5
+	VPINSRD       $0x01, (BX)(R10*4), X5, X5
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X5, X5
+	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VINSERTI32X4  $0x02, X5, Z6, Z6
+	VEXTRACTI32X4 $0x03, Z4, X4
+	VMOVQ         X4, R10
+	VPEXTRQ       $0x01, X4, R11
+	MOVL          R10, R12
+	SHRQ          $0x20, R10
+	VMOVD         (BX)(R12*4), X4
+	VPINSRD       $0x01, (BX)(R10*4), X4, X4
+	MOVL          R11, R12
+	SHRQ          $0x20, R11
+	VPINSRD       $0x02, (BX)(R12*4), X4, X4
+	VPINSRD       $0x03, (BX)(R11*4), X4, X4
+	VINSERTI32X4  $0x03, X4, Z6, Z6
+	VPANDD        Z2, Z6, Z4
+	VPSRLD        $0x0c, Z1, Z1
+	VPMULLD       Z4, Z1, Z1
+	VPSRLD        $0x0c, Z6, Z4
+	VPANDD        Z2, Z4, Z4
+	VPADDD        Z4, Z1, Z1
+	VPSRLD        $0x18, Z6, Z6
+	VPMOVDB       Z6, 16(AX)
+	VPCMPUD       $0x02, Z3, Z1, K1
+	VPMOVZXWD     (SI), Z4
+	VPEXPANDD.Z   Z4, K1, Z4
+	VPSLLD        $0x10, Z1, K1, Z1
+	VPORD         Z4, Z1, Z1
+	KMOVW         K1, R10
+	POPCNTL       R10, R10
+	LEAQ          (SI)(R10*2), SI
+	ADDQ          $0x20, AX
+	DECQ          R9
+	JMP           loop
+
+end:
+	VMOVDQU32 Z0, (DX)
+	VMOVDQU32 Z1, 64(DX)
+	VZEROUPPER
+	SUBQ      R9, CX
+	MOVQ      CX, done+48(FP)
+	SUBQ      R8, SI
+	MOVQ      SI, taken+56(FP)
+	RET
+
+// func ransDecode64AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransDecode64AVX2(SB), NOSPLIT, $0-64
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
 	MOVQ     state+16(FP), DX
@@ -591,277 +1799,9 @@ end:
 	MOVQ    SI, taken+56(FP)
 	RET
 
-DATA ransOrder<>+0(SB)/4, $0x00000000
-DATA ransOrder<>+4(SB)/4, $0x00000004
-DATA ransOrder<>+8(SB)/4, $0x00000001
-DATA ransOrder<>+12(SB)/4, $0x00000005
-DATA ransOrder<>+16(SB)/4, $0x00000002
-DATA ransOrder<>+20(SB)/4, $0x00000006
-DATA ransOrder<>+24(SB)/4, $0x00000003
-DATA ransOrder<>+28(SB)/4, $0x00000007
-GLOBL ransOrder<>(SB), RODATA|NOPTR, $32
-
-DATA selectWords<>+0(SB)/8, $0x0000000000000000
-DATA selectWords<>+8(SB)/8, $0x0000000000000000
-DATA selectWords<>+16(SB)/8, $0x0000000000000000
-DATA selectWords<>+24(SB)/8, $0x0000000000000100
-DATA selectWords<>+32(SB)/8, $0x0000000000000000
-DATA selectWords<>+40(SB)/8, $0x0000000000010000
-DATA selectWords<>+48(SB)/8, $0x0000000000010000
-DATA selectWords<>+56(SB)/8, $0x0000000000020100
-DATA selectWords<>+64(SB)/8, $0x0000000000000000
-DATA selectWords<>+72(SB)/8, $0x0000000001000000
-DATA selectWords<>+80(SB)/8, $0x0000000001000000
-DATA selectWords<>+88(SB)/8, $0x0000000002000100
-DATA selectWords<>+96(SB)/8, $0x0000000001000000
-DATA selectWords<>+104(SB)/8, $0x0000000002010000
-DATA selectWords<>+112(SB)/8, $0x0000000002010000
-DATA selectWords<>+120(SB)/8, $0x0000000003020100
-DATA selectWords<>+128(SB)/8, $0x0000000000000000
-DATA selectWords<>+136(SB)/8, $0x0000000100000000
-DATA selectWords<>+144(SB)/8, $0x0000000100000000
-DATA selectWords<>+152(SB)/8, $0x0000000200000100
-DATA selectWords<>+160(SB)/8, $0x0000000100000000
-DATA selectWords<>+168(SB)/8, $0x0000000200010000
-DATA selectWords<>+176(SB)/8, $0x0000000200010000
-DATA selectWords<>+184(SB)/8, $0x0000000300020100
-DATA selectWords<>+192(SB)/8, $0x0000000100000000
-DATA selectWords<>+200(SB)/8, $0x0000000201000000
-DATA selectWords<>+208(SB)/8, $0x0000000201000000
-DATA selectWords<>+216(SB)/8, $0x0000000302000100
-DATA selectWords<>+224(SB)/8, $0x0000000201000000
-DATA selectWords<>+232(SB)/8, $0x0000000302010000
-DATA selectWords<>+240(SB)/8, $0x0000000302010000
-DATA selectWords<>+248(SB)/8, $0x0000000403020100
-DATA selectWords<>+256(SB)/8, $0x0000000000000000
-DATA selectWords<>+264(SB)/8, $0x0000010000000000
-DATA selectWords<>+272(SB)/8, $0x0000010000000000
-DATA selectWords<>+280(SB)/8, $0x0000020000000100
-DATA selectWords<>+288(SB)/8, $0x0000010000000000
-DATA selectWords<>+296(SB)/8, $0x0000020000010000
-DATA selectWords<>+304(SB)/8, $0x0000020000010000
-DATA selectWords<>+312(SB)/8, $0x0000030000020100
-DATA selectWords<>+320(SB)/8, $0x0000010000000000
-DATA selectWords<>+328(SB)/8, $0x0000020001000000
-DATA selectWords<>+336(SB)/8, $0x0000020001000000
-DATA selectWords<>+344(SB)/8, $0x0000030002000100
-DATA selectWords<>+352(SB)/8, $0x0000020001000000
-DATA selectWords<>+360(SB)/8, $0x0000030002010000
-DATA selectWords<>+368(SB)/8, $0x0000030002010000
-DATA selectWords<>+376(SB)/8, $0x0000040003020100
-DATA selectWords<>+384(SB)/8, $0x0000010000000000
-DATA selectWords<>+392(SB)/8, $0x0000020100000000
-DATA selectWords<>+400(SB)/8, $0x0000020100000000
-DATA selectWords<>+408(SB)/8, $0x0000030200000100
-DATA selectWords<>+416(SB)/8, $0x0000020100000000
-DATA selectWords<>+424(SB)/8, $0x0000030200010000
-DATA selectWords<>+432(SB)/8, $0x0000030200010000
-DATA selectWords<>+440(SB)/8, $0x0000040300020100
-DATA selectWords<>+448(SB)/8, $0x0000020100000000
-DATA selectWords<>+456(SB)/8, $0x0000030201000000
-DATA selectWords<>+464(SB)/8, $0x0000030201000000
-DATA selectWords<>+472(SB)/8, $0x0000040302000100
-DATA selectWords<>+480(SB)/8, $0x0000030201000000
-DATA selectWords<>+488(SB)/8, $0x0000040302010000
-DATA selectWords<>+496(SB)/8, $0x0000040302010000
-DATA selectWords<>+504(SB)/8, $0x0000050403020100
-DATA selectWords<>+512(SB)/8, $0x0000000000000000
-DATA selectWords<>+520(SB)/8, $0x0001000000000000
-DATA selectWords<>+528(SB)/8, $0x0001000000000000
-DATA selectWords<>+536(SB)/8, $0x0002000000000100
-DATA selectWords<>+544(SB)/8, $0x0001000000000000
-DATA selectWords<>+552(SB)/8, $0x0002000000010000
-DATA selectWords<>+560(SB)/8, $0x0002000000010000
-DATA selectWords<>+568(SB)/8, $0x0003000000020100
-DATA selectWords<>+576(SB)/8, $0x0001000000000000
-DATA selectWords<>+584(SB)/8, $0x0002000001000000
-DATA selectWords<>+592(SB)/8, $0x0002000001000000
-DATA selectWords<>+600(SB)/8, $0x0003000002000100
-DATA selectWords<>+608(SB)/8, $0x0002000001000000
-DATA selectWords<>+616(SB)/8, $0x0003000002010000
-DATA selectWords<>+624(SB)/8, $0x0003000002010000
-DATA selectWords<>+632(SB)/8, $0x0004000003020100
-DATA selectWords<>+640(SB)/8, $0x0001000000000000
-DATA selectWords<>+648(SB)/8, $0x0002000100000000
-DATA selectWords<>+656(SB)/8, $0x0002000100000000
-DATA selectWords<>+664(SB)/8, $0x0003000200000100
-DATA selectWords<>+672(SB)/8, $0x0002000100000000
-DATA selectWords<>+680(SB)/8, $0x0003000200010000
-DATA selectWords<>+688(SB)/8, $0x0003000200010000
-DATA selectWords<>+696(SB)/8, $0x0004000300020100
-DATA selectWords<>+704(SB)/8, $0x0002000100000000
-DATA selectWords<>+712(SB)/8, $0x0003000201000000
-DATA selectWords<>+720(SB)/8, $0x0003000201000000
-DATA selectWords<>+728(SB)/8, $0x0004000302000100
-DATA selectWords<>+736(SB)/8, $0x0003000201000000
-DATA selectWords<>+744(SB)/8, $0x0004000302010000
-DATA selectWords<>+752(SB)/8, $0x0004000302010000
-DATA selectWords<>+760(SB)/8, $0x0005000403020100
-DATA selectWords<>+768(SB)/8, $0x0001000000000000
-DATA selectWords<>+776(SB)/8, $0x0002010000000000
-DATA selectWords<>+784(SB)/8, $0x0002010000000000
-DATA selectWords<>+792(SB)/8, $0x0003020000000100
-DATA selectWords<>+800(SB)/8, $0x0002010000000000
-DATA selectWords<>+808(SB)/8, $0x0003020000010000
-DATA selectWords<>+816(SB)/8, $0x0003020000010000
-DATA selectWords<>+824(SB)/8, $0x0004030000020100
-DATA selectWords<>+832(SB)/8, $0x0002010000000000
-DATA selectWords<>+840(SB)/8, $0x0003020001000000
-DATA selectWords<>+848(SB)/8, $0x0003020001000000
-DATA selectWords<>+856(SB)/8, $0x0004030002000100
-DATA selectWords<>+864(SB)/8, $0x0003020001000000
-DATA selectWords<>+872(SB)/8, $0x0004030002010000
-DATA selectWords<>+880(SB)/8, $0x0004030002010000
-DATA selectWords<>+888(SB)/8, $0x0005040003020100
-DATA selectWords<>+896(SB)/8, $0x0002010000000000
-DATA selectWords<>+904(SB)/8, $0x0003020100000000
-DATA selectWords<>+912(SB)/8, $0x0003020100000000
-DATA selectWords<>+920(SB)/8, $0x0004030200000100
-DATA selectWords<>+928(SB)/8, $0x0003020100000000
-DATA selectWords<>+936(SB)/8, $0x0004030200010000
-DATA selectWords<>+944(SB)/8, $0x0004030200010000
-DATA selectWords<>+952(SB)/8, $0x0005040300020100
-DATA selectWords<>+960(SB)/8, $0x0003020100000000
-DATA selectWords<>+968(SB)/8, $0x0004030201000000
-DATA selectWords<>+976(SB)/8, $0x0004030201000000
-DATA selectWords<>+984(SB)/8, $0x0005040302000100
-DATA selectWords<>+992(SB)/8, $0x0004030201000000
-DATA selectWords<>+1000(SB)/8, $0x0005040302010000
-DATA selectWords<>+1008(SB)/8, $0x0005040302010000
-DATA selectWords<>+1016(SB)/8, $0x0006050403020100
-DATA selectWords<>+1024(SB)/8, $0x0000000000000000
-DATA selectWords<>+1032(SB)/8, $0x0100000000000000
-DATA selectWords<>+1040(SB)/8, $0x0100000000000000
-DATA selectWords<>+1048(SB)/8, $0x0200000000000100
-DATA selectWords<>+1056(SB)/8, $0x0100000000000000
-DATA selectWords<>+1064(SB)/8, $0x0200000000010000
-DATA selectWords<>+1072(SB)/8, $0x0200000000010000
-DATA selectWords<>+1080(SB)/8, $0x0300000000020100
-DATA selectWords<>+1088(SB)/8, $0x0100000000000000
-DATA selectWords<>+1096(SB)/8, $0x0200000001000000
-DATA selectWords<>+1104(SB)/8, $0x0200000001000000
-DATA selectWords<>+1112(SB)/8, $0x0300000002000100
-DATA selectWords<>+1120(SB)/8, $0x0200000001000000
-DATA selectWords<>+1128(SB)/8, $0x0300000002010000
-DATA selectWords<>+1136(SB)/8, $0x0300000002010000
-DATA selectWords<>+1144(SB)/8, $0x0400000003020100
-DATA selectWords<>+1152(SB)/8, $0x0100000000000000
-DATA selectWords<>+1160(SB)/8, $0x0200000100000000
-DATA selectWords<>+1168(SB)/8, $0x0200000100000000
-DATA selectWords<>+1176(SB)/8, $0x0300000200000100
-DATA selectWords<>+1184(SB)/8, $0x0200000100000000
-DATA selectWords<>+1192(SB)/8, $0x0300000200010000
-DATA selectWords<>+1200(SB)/8, $0x0300000200010000
-DATA selectWords<>+1208(SB)/8, $0x0400000300020100
-DATA selectWords<>+1216(SB)/8, $0x0200000100000000
-DATA selectWords<>+1224(SB)/8, $0x0300000201000000
-DATA selectWords<>+1232(SB)/8, $0x0300000201000000
-DATA selectWords<>+1240(SB)/8, $0x0400000302000100
-DATA selectWords<>+1248(SB)/8, $0x0300000201000000
-DATA selectWords<>+1256(SB)/8, $0x0400000302010000
-DATA selectWords<>+1264(SB)/8, $0x0400000302010000
-DATA selectWords<>+1272(SB)/8, $0x0500000403020100
-DATA selectWords<>+1280(SB)/8, $0x0100000000000000
-DATA selectWords<>+1288(SB)/8, $0x0200010000000000
-DATA selectWords<>+1296(SB)/8, $0x0200010000000000
-DATA selectWords<>+1304(SB)/8, $0x0300020000000100
-DATA selectWords<>+1312(SB)/8, $0x0200010000000000
-DATA selectWords<>+1320(SB)/8, $0x0300020000010000
-DATA selectWords<>+1328(SB)/8, $0x0300020000010000
-DATA selectWords<>+1336(SB)/8, $0x0400030000020100
-DATA selectWords<>+1344(SB)/8, $0x0200010000000000
-DATA selectWords<>+1352(SB)/8, $0x0300020001000000
-DATA selectWords<>+1360(SB)/8, $0x0300020001000000
-DATA selectWords<>+1368(SB)/8, $0x0400030002000100
-DATA selectWords<>+1376(SB)/8, $0x0300020001000000
-DATA selectWords<>+1384(SB)/8, $0x0400030002010000
-DATA selectWords<>+1392(SB)/8, $0x0400030002010000
-DATA selectWords<>+1400(SB)/8, $0x0500040003020100
-DATA selectWords<>+1408(SB)/8, $0x0200010000000000
-DATA selectWords<>+1416(SB)/8, $0x0300020100000000
-DATA selectWords<>+1424(SB)/8, $0x0300020100000000
-DATA selectWords<>+1432(SB)/8, $0x0400030200000100
-DATA selectWords<>+1440(SB)/8, $0x0300020100000000
-DATA selectWords<>+1448(SB)/8, $0x0400030200010000
-DATA selectWords<>+1456(SB)/8, $0x0400030200010000
-DATA selectWords<>+1464(SB)/8, $0x0500040300020100
-DATA selectWords<>+1472(SB)/8, $0x0300020100000000
-DATA selectWords<>+1480(SB)/8, $0x0400030201000000
-DATA selectWords<>+1488(SB)/8, $0x0400030201000000
-DATA selectWords<>+1496(SB)/8, $0x0500040302000100
-DATA selectWords<>+1504(SB)/8, $0x0400030201000000
-DATA selectWords<>+1512(SB)/8, $0x0500040302010000
-DATA selectWords<>+1520(SB)/8, $0x0500040302010000
-DATA selectWords<>+1528(SB)/8, $0x0600050403020100
-DATA selectWords<>+1536(SB)/8, $0x0100000000000000
-DATA selectWords<>+1544(SB)/8, $0x0201000000000000
-DATA selectWords<>+1552(SB)/8, $0x0201000000000000
-DATA selectWords<>+1560(SB)/8, $0x0302000000000100
-DATA selectWords<>+1568(SB)/8, $0x0201000000000000
-DATA selectWords<>+1576(SB)/8, $0x0302000000010000
-DATA selectWords<>+1584(SB)/8, $0x0302000000010000
-DATA selectWords<>+1592(SB)/8, $0x0403000000020100
-DATA selectWords<>+1600(SB)/8, $0x0201000000000000
-DATA selectWords<>+1608(SB)/8, $0x0302000001000000
-DATA selectWords<>+1616(SB)/8, $0x0302000001000000
-DATA selectWords<>+1624(SB)/8, $0x0403000002000100
-DATA selectWords<>+1632(SB)/8, $0x0302000001000000
-DATA selectWords<>+1640(SB)/8, $0x0403000002010000
-DATA selectWords<>+1648(SB)/8, $0x0403000002010000
-DATA selectWords<>+1656(SB)/8, $0x0504000003020100
-DATA selectWords<>+1664(SB)/8, $0x0201000000000000
-DATA selectWords<>+1672(SB)/8, $0x0302000100000000
-DATA selectWords<>+1680(SB)/8, $0x0302000100000000
-DATA selectWords<>+1688(SB)/8, $0x0403000200000100
-DATA selectWords<>+1696(SB)/8, $0x0302000100000000
-DATA selectWords<>+1704(SB)/8, $0x0403000200010000
-DATA selectWords<>+1712(SB)/8, $0x0403000200010000
-DATA selectWords<>+1720(SB)/8, $0x0504000300020100
-DATA selectWords<>+1728(SB)/8, $0x0302000100000000
-DATA selectWords<>+1736(SB)/8, $0x0403000201000000
-DATA selectWords<>+1744(SB)/8, $0x0403000201000000
-DATA selectWords<>+1752(SB)/8, $0x0504000302000100
-DATA selectWords<>+1760(SB)/8, $0x0403000201000000
-DATA selectWords<>+1768(SB)/8, $0x0504000302010000
-DATA selectWords<>+1776(SB)/8, $0x0504000302010000
-DATA selectWords<>+1784(SB)/8, $0x0605000403020100
-DATA selectWords<>+1792(SB)/8, $0x0201000000000000
-DATA selectWords<>+1800(SB)/8, $0x0302010000000000
-DATA selectWords<>+1808(SB)/8, $0x0302010000000000
-DATA selectWords<>+1816(SB)/8, $0x0403020000000100
-DATA selectWords<>+1824(SB)/8, $0x0302010000000000
-DATA selectWords<>+1832(SB)/8, $0x0403020000010000
-DATA selectWords<>+1840(SB)/8, $0x0403020000010000
-DATA selectWords<>+1848(SB)/8, $0x0504030000020100
-DATA selectWords<>+1856(SB)/8, $0x0302010000000000
-DATA selectWords<>+1864(SB)/8, $0x0403020001000000
-DATA selectWords<>+1872(SB)/8, $0x0403020001000000
-DATA selectWords<>+1880(SB)/8, $0x0504030002000100
-DATA selectWords<>+1888(SB)/8, $0x0403020001000000
-DATA selectWords<>+1896(SB)/8, $0x0504030002010000
-DATA selectWords<>+1904(SB)/8, $0x0504030002010000
-DATA selectWords<>+1912(SB)/8, $0x0605040003020100
-DATA selectWords<>+1920(SB)/8, $0x0302010000000000
-DATA selectWords<>+1928(SB)/8, $0x0403020100000000
-DATA selectWords<>+1936(SB)/8, $0x0403020100000000
-DATA selectWords<>+1944(SB)/8, $0x0504030200000100
-DATA selectWords<>+1952(SB)/8, $0x0403020100000000
-DATA selectWords<>+1960(SB)/8, $0x0504030200010000
-DATA selectWords<>+1968(SB)/8, $0x0504030200010000
-DATA selectWords<>+1976(SB)/8, $0x0605040300020100
-DATA selectWords<>+1984(SB)/8, $0x0403020100000000
-DATA selectWords<>+1992(SB)/8, $0x0504030201000000
-DATA selectWords<>+2000(SB)/8, $0x0504030201000000
-DATA selectWords<>+2008(SB)/8, $0x0605040302000100
-DATA selectWords<>+2016(SB)/8, $0x0504030201000000
-DATA selectWords<>+2024(SB)/8, $0x0605040302010000
-DATA selectWords<>+2032(SB)/8, $0x0605040302010000
-DATA selectWords<>+2040(SB)/8, $0x0706050403020100
-GLOBL selectWords<>(SB), RODATA|NOPTR, $2048
-
-// func ransDecodeAVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// func ransDecode64AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
 // Requires: AVX, AVX512F, POPCNT
-TEXT ·ransDecodeAVX512(SB), NOSPLIT, $0-64
+TEXT ·ransDecode64AVX512(SB), NOSPLIT, $0-64
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
 	MOVQ       state+16(FP), DX
@@ -1152,9 +2092,1024 @@ end:
 	MOVQ      SI, taken+56(FP)
 	RET
 
-// func ransDecodeClassesAVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// func ransDecodeClasses4BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: CMOV
+TEXT ·ransDecodeClasses4BMI2(SB), NOSPLIT, $24-72
+	MOVQ dst+0(FP), AX
+	MOVQ groups+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ table+24(FP), BX
+	MOVQ words+32(FP), SI
+	MOVQ limit+40(FP), DI
+	MOVQ classes+48(FP), R8
+	MOVQ CX, 8(SP)
+	MOVQ DX, 16(SP)
+	SUBQ SI, DI
+	SARQ $0x01, DI
+	MOVQ DI, (SP)
+	XORQ CX, CX
+	MOVQ 16(SP), DX
+	MOVL (DX), DX
+	MOVQ 16(SP), DI
+	MOVL 4(DI), DI
+	MOVQ 16(SP), R9
+	MOVL 8(R9), R9
+	MOVQ 16(SP), R10
+	MOVL 12(R10), R10
+
+loop:
+	CMPQ    CX, (SP)
+	JG      end
+	CMPQ    8(SP), $0x00
+	JE      end
+	MOVL    DX, R11
+	ANDL    $0x00000fff, R11
+	MOVBLZX (R8), R12
+	SHLL    $0x0c, R12
+	ORL     R12, R11
+	MOVL    (BX)(R11*4), R11
+	MOVL    R11, R12
+	ANDL    $0x00000fff, R12
+	SHRL    $0x0c, DX
+	IMULL   R12, DX
+	MOVL    R11, R12
+	SHRL    $0x18, R12
+	MOVB    R12, (AX)
+	SHRL    $0x0c, R11
+	ANDL    $0x00000fff, R11
+	ADDL    R11, DX
+	MOVWLZX (SI)(CX*2), R12
+	MOVL    DX, R11
+	SHLL    $0x10, R11
+	ORL     R12, R11
+	CMPL    DX, $0x00010000
+	CMOVLCS R11, DX
+	ADCQ    $0x00, CX
+	MOVL    DI, R11
+	ANDL    $0x00000fff, R11
+	MOVBLZX 1(R8), R12
+	SHLL    $0x0c, R12
+	ORL     R12, R11
+	MOVL    (BX)(R11*4), R11
+	MOVL    R11, R12
+	ANDL    $0x00000fff, R12
+	SHRL    $0x0c, DI
+	IMULL   R12, DI
+	MOVL    R11, R12
+	SHRL    $0x18, R12
+	MOVB    R12, 1(AX)
+	SHRL    $0x0c, R11
+	ANDL    $0x00000fff, R11
+	ADDL    R11, DI
+	MOVWLZX (SI)(CX*2), R12
+	MOVL    DI, R11
+	SHLL    $0x10, R11
+	ORL     R12, R11
+	CMPL    DI, $0x00010000
+	CMOVLCS R11, DI
+	ADCQ    $0x00, CX
+	MOVL    R9, R11
+	ANDL    $0x00000fff, R11
+	MOVBLZX 2(R8), R12
+	SHLL    $0x0c, R12
+	ORL     R12, R11
+	MOVL    (BX)(R11*4), R11
+	MOVL    R11, R12
+	ANDL    $0x00000fff, R12
+	SHRL    $0x0c, R9
+	IMULL   R12, R9
+	MOVL    R11, R12
+	SHRL    $0x18, R12
+	MOVB    R12, 2(AX)
+	SHRL    $0x0c, R11
+	ANDL    $0x00000fff, R11
+	ADDL    R11, R9
+	MOVWLZX (SI)(CX*2), R12
+	MOVL    R9, R11
+	SHLL    $0x10, R11
+	ORL     R12, R11
+	CMPL    R9, $0x00010000
+	CMOVLCS R11, R9
+	ADCQ    $0x00, CX
+	MOVL    R10, R11
+	ANDL    $0x00000fff, R11
+	MOVBLZX 3(R8), R12
+	SHLL    $0x0c, R12
+	ORL     R12, R11
+	MOVL    (BX)(R11*4), R11
+	MOVL    R11, R12
+	ANDL    $0x00000fff, R12
+	SHRL    $0x0c, R10
+	IMULL   R12, R10
+	MOVL    R11, R12
+	SHRL    $0x18, R12
+	MOVB    R12, 3(AX)
+	SHRL    $0x0c, R11
+	ANDL    $0x00000fff, R11
+	ADDL    R11, R10
+	MOVWLZX (SI)(CX*2), R12
+	MOVL    R10, R11
+	SHLL    $0x10, R11
+	ORL     R12, R11
+	CMPL    R10, $0x00010000
+	CMOVLCS R11, R10
+	ADCQ    $0x00, CX
+	ADDQ    $0x04, AX
+	ADDQ    $0x04, R8
+	DECQ    8(SP)
+	JMP     loop
+
+end:
+	SHLQ $0x01, CX
+	MOVQ CX, taken+64(FP)
+	MOVQ 16(SP), AX
+	MOVL DX, (AX)
+	MOVL DI, 4(AX)
+	MOVL R9, 8(AX)
+	MOVL R10, 12(AX)
+	MOVQ groups+8(FP), AX
+	SUBQ 8(SP), AX
+	MOVQ AX, done+56(FP)
+	RET
+
+// func ransDecodeClasses8BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: CMOV
+TEXT ·ransDecodeClasses8BMI2(SB), NOSPLIT, $24-72
+	MOVQ dst+0(FP), AX
+	MOVQ groups+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ table+24(FP), BX
+	MOVQ words+32(FP), SI
+	MOVQ limit+40(FP), DI
+	MOVQ classes+48(FP), R8
+	MOVQ CX, 8(SP)
+	MOVQ DX, 16(SP)
+	SUBQ SI, DI
+	SARQ $0x01, DI
+	MOVQ DI, (SP)
+	XORQ CX, CX
+	MOVQ 16(SP), DX
+	MOVL (DX), DX
+	MOVQ 16(SP), DI
+	MOVL 4(DI), DI
+	MOVQ 16(SP), R9
+	MOVL 8(R9), R9
+	MOVQ 16(SP), R10
+	MOVL 12(R10), R10
+	MOVQ 16(SP), R11
+	MOVL 16(R11), R11
+	MOVQ 16(SP), R12
+	MOVL 20(R12), R12
+	MOVQ 16(SP), R13
+	MOVL 24(R13), R13
+	MOVQ 16(SP), R14
+	MOVL 28(R14), R14
+
+loop:
+	CMPQ    CX, (SP)
+	JG      end
+	CMPQ    8(SP), $0x00
+	JE      end
+	MOVL    DX, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX (R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, DX
+	IMULL   BP, DX
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, (AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, DX
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    DX, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    DX, $0x00010000
+	CMOVLCS R15, DX
+	ADCQ    $0x00, CX
+	MOVL    DI, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX 1(R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, DI
+	IMULL   BP, DI
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, 1(AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, DI
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    DI, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    DI, $0x00010000
+	CMOVLCS R15, DI
+	ADCQ    $0x00, CX
+	MOVL    R9, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX 2(R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, R9
+	IMULL   BP, R9
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, 2(AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, R9
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    R9, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    R9, $0x00010000
+	CMOVLCS R15, R9
+	ADCQ    $0x00, CX
+	MOVL    R10, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX 3(R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, R10
+	IMULL   BP, R10
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, 3(AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, R10
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    R10, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    R10, $0x00010000
+	CMOVLCS R15, R10
+	ADCQ    $0x00, CX
+	MOVL    R11, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX 4(R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, R11
+	IMULL   BP, R11
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, 4(AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, R11
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    R11, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    R11, $0x00010000
+	CMOVLCS R15, R11
+	ADCQ    $0x00, CX
+	MOVL    R12, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX 5(R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, R12
+	IMULL   BP, R12
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, 5(AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, R12
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    R12, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    R12, $0x00010000
+	CMOVLCS R15, R12
+	ADCQ    $0x00, CX
+	MOVL    R13, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX 6(R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, R13
+	IMULL   BP, R13
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, 6(AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, R13
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    R13, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    R13, $0x00010000
+	CMOVLCS R15, R13
+	ADCQ    $0x00, CX
+	MOVL    R14, R15
+	ANDL    $0x00000fff, R15
+	MOVBLZX 7(R8), BP
+	SHLL    $0x0c, BP
+	ORL     BP, R15
+	MOVL    (BX)(R15*4), R15
+	MOVL    R15, BP
+	ANDL    $0x00000fff, BP
+	SHRL    $0x0c, R14
+	IMULL   BP, R14
+	MOVL    R15, BP
+	SHRL    $0x18, BP
+	MOVB    BP, 7(AX)
+	SHRL    $0x0c, R15
+	ANDL    $0x00000fff, R15
+	ADDL    R15, R14
+	MOVWLZX (SI)(CX*2), BP
+	MOVL    R14, R15
+	SHLL    $0x10, R15
+	ORL     BP, R15
+	CMPL    R14, $0x00010000
+	CMOVLCS R15, R14
+	ADCQ    $0x00, CX
+	ADDQ    $0x08, AX
+	ADDQ    $0x08, R8
+	DECQ    8(SP)
+	JMP     loop
+
+end:
+	SHLQ $0x01, CX
+	MOVQ CX, taken+64(FP)
+	MOVQ 16(SP), AX
+	MOVL DX, (AX)
+	MOVL DI, 4(AX)
+	MOVL R9, 8(AX)
+	MOVL R10, 12(AX)
+	MOVL R11, 16(AX)
+	MOVL R12, 20(AX)
+	MOVL R13, 24(AX)
+	MOVL R14, 28(AX)
+	MOVQ groups+8(FP), AX
+	SUBQ 8(SP), AX
+	MOVQ AX, done+56(FP)
+	RET
+
+// func ransDecodeClasses16AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 // Requires: AVX, AVX2, POPCNT
-TEXT ·ransDecodeClassesAVX2(SB), NOSPLIT, $0-72
+TEXT ·ransDecodeClasses16AVX2(SB), NOSPLIT, $0-72
+	MOVQ     dst+0(FP), AX
+	MOVQ     groups+8(FP), CX
+	MOVQ     state+16(FP), DX
+	MOVQ     table+24(FP), BX
+	MOVQ     words+32(FP), SI
+	MOVQ     limit+40(FP), DI
+	MOVQ     classes+48(FP), R8
+	LEAQ     selectWords<>+0(SB), R9
+	MOVQ     SI, R10
+	MOVQ     CX, R11
+	VMOVDQU  (DX), Y0
+	VMOVDQU  32(DX), Y1
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLD   $0x14, Y8, Y8
+	VPXOR    Y9, Y9, Y9
+
+loop:
+	CMPQ         SI, DI
+	JA           end
+	TESTQ        R11, R11
+	JE           end
+	VPAND        Y8, Y0, Y13
+	VPMOVZXBD    (R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y10, Y10
+	VPAND        Y8, Y10, Y13
+	VPSRLD       $0x0c, Y0, Y0
+	VPMULLD      Y13, Y0, Y0
+	VPSRLD       $0x0c, Y10, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y0, Y0
+	VPSRLD       $0x18, Y10, Y10
+	VPSRLD       $0x10, Y0, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y0, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y0, Y0
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPAND        Y8, Y1, Y13
+	VPMOVZXBD    8(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y1, Y1
+	VPMULLD      Y13, Y1, Y1
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y1, Y1
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y1, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y1, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y1, Y1
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPACKUSDW    Y12, Y10, Y10
+	VPERMQ       $0xd8, Y10, Y10
+	VEXTRACTI128 $0x01, Y10, X12
+	VPACKUSWB    X12, X10, X10
+	VMOVDQU      X10, (AX)
+	ADDQ         $0x10, AX
+	ADDQ         $0x10, R8
+	DECQ         R11
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VZEROUPPER
+	SUBQ    R11, CX
+	MOVQ    CX, done+56(FP)
+	SUBQ    R10, SI
+	MOVQ    SI, taken+64(FP)
+	RET
+
+// func ransDecodeClasses16AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: AVX, AVX512F, POPCNT
+TEXT ·ransDecodeClasses16AVX512(SB), NOSPLIT, $0-72
+	MOVQ       dst+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	MOVQ       limit+40(FP), DI
+	MOVQ       classes+48(FP), R8
+	MOVQ       SI, R9
+	MOVQ       CX, R10
+	VMOVDQU32  (DX), Z0
+	VPTERNLOGD $0xff, Z1, Z1, Z1
+	VPSRLD     $0x14, Z1, Z1
+	VPTERNLOGD $0xff, Z2, Z2, Z2
+	VPSRLD     $0x10, Z2, Z2
+
+loop:
+	CMPQ          SI, DI
+	JA            end
+	TESTQ         R10, R10
+	JE            end
+	VPANDD        Z1, Z0, Z3
+	VPMOVZXBD     (R8), Z5
+	VPSLLD        $0x0c, Z5, Z5
+	VPORD         Z5, Z3, Z3
+	VMOVQ         X3, R11
+	VPEXTRQ       $0x01, X3, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X4
+	VPINSRD       $0x01, (BX)(R11*4), X4, X4
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X4, X4
+	VPINSRD       $0x03, (BX)(R12*4), X4, X4
+	VEXTRACTI32X4 $0x01, Z3, X5
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
+	VINSERTI32X4  $0x01, X5, Z4, Z4
+	VEXTRACTI32X4 $0x02, Z3, X5
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
+	VINSERTI32X4  $0x02, X5, Z4, Z4
+	VEXTRACTI32X4 $0x03, Z3, X3
+	VMOVQ         X3, R11
+	VPEXTRQ       $0x01, X3, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X3
+	VPINSRD       $0x01, (BX)(R11*4), X3, X3
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X3, X3
+	VPINSRD       $0x03, (BX)(R12*4), X3, X3
+	VINSERTI32X4  $0x03, X3, Z4, Z4
+	VPANDD        Z1, Z4, Z3
+	VPSRLD        $0x0c, Z0, Z0
+	VPMULLD       Z3, Z0, Z0
+	VPSRLD        $0x0c, Z4, Z3
+	VPANDD        Z1, Z3, Z3
+	VPADDD        Z3, Z0, Z0
+	VPSRLD        $0x18, Z4, Z4
+	VPMOVDB       Z4, (AX)
+	VPCMPUD       $0x02, Z2, Z0, K1
+	VPMOVZXWD     (SI), Z3
+	VPEXPANDD.Z   Z3, K1, Z3
+	VPSLLD        $0x10, Z0, K1, Z0
+	VPORD         Z3, Z0, Z0
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
+	ADDQ          $0x10, AX
+	ADDQ          $0x10, R8
+	DECQ          R10
+	JMP           loop
+
+end:
+	VMOVDQU32 Z0, (DX)
+	VZEROUPPER
+	SUBQ      R10, CX
+	MOVQ      CX, done+56(FP)
+	SUBQ      R9, SI
+	MOVQ      SI, taken+64(FP)
+	RET
+
+// func ransDecodeClasses32AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransDecodeClasses32AVX2(SB), NOSPLIT, $0-72
+	MOVQ     dst+0(FP), AX
+	MOVQ     groups+8(FP), CX
+	MOVQ     state+16(FP), DX
+	MOVQ     table+24(FP), BX
+	MOVQ     words+32(FP), SI
+	MOVQ     limit+40(FP), DI
+	MOVQ     classes+48(FP), R8
+	LEAQ     selectWords<>+0(SB), R9
+	MOVQ     SI, R10
+	MOVQ     CX, R11
+	VMOVDQU  (DX), Y0
+	VMOVDQU  32(DX), Y1
+	VMOVDQU  64(DX), Y2
+	VMOVDQU  96(DX), Y3
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLD   $0x14, Y8, Y8
+	VPXOR    Y9, Y9, Y9
+
+loop:
+	CMPQ         SI, DI
+	JA           end
+	TESTQ        R11, R11
+	JE           end
+	VPAND        Y8, Y0, Y13
+	VPMOVZXBD    (R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y10, Y10
+	VPAND        Y8, Y10, Y13
+	VPSRLD       $0x0c, Y0, Y0
+	VPMULLD      Y13, Y0, Y0
+	VPSRLD       $0x0c, Y10, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y0, Y0
+	VPSRLD       $0x18, Y10, Y10
+	VPSRLD       $0x10, Y0, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y0, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y0, Y0
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPAND        Y8, Y1, Y13
+	VPMOVZXBD    8(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y1, Y1
+	VPMULLD      Y13, Y1, Y1
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y1, Y1
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y1, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y1, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y1, Y1
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPACKUSDW    Y12, Y10, Y10
+	VPAND        Y8, Y2, Y13
+	VPMOVZXBD    16(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X11
+	VPINSRD      $0x01, (BX)(R12*4), X11, X11
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X11, X11
+	VPINSRD      $0x03, (BX)(R13*4), X11, X11
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y11, Y11
+	VPAND        Y8, Y11, Y13
+	VPSRLD       $0x0c, Y2, Y2
+	VPMULLD      Y13, Y2, Y2
+	VPSRLD       $0x0c, Y11, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y2, Y2
+	VPSRLD       $0x18, Y11, Y11
+	VPSRLD       $0x10, Y2, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y2, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y2, Y2
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPAND        Y8, Y3, Y13
+	VPMOVZXBD    24(R8), Y15
+	VPSLLD       $0x0c, Y15, Y15
+	VPOR         Y15, Y13, Y13
+	VEXTRACTI128 $0x01, Y13, X14
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
+	SHRQ         $0x20, R12
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
+	VINSERTI128  $0x01, X14, Y12, Y12
+	VPAND        Y8, Y12, Y13
+	VPSRLD       $0x0c, Y3, Y3
+	VPMULLD      Y13, Y3, Y3
+	VPSRLD       $0x0c, Y12, Y13
+	VPAND        Y8, Y13, Y13
+	VPADDD       Y13, Y3, Y3
+	VPSRLD       $0x18, Y12, Y12
+	VPSRLD       $0x10, Y3, Y14
+	VPCMPEQD     Y9, Y14, Y14
+	VMOVMSKPS    Y14, R12
+	VPMOVZXWD    (SI), Y15
+	VPMOVZXBD    (R9)(R12*8), Y13
+	VPERMD       Y15, Y13, Y15
+	VPSLLD       $0x10, Y3, Y13
+	VPOR         Y13, Y15, Y15
+	VPBLENDVB    Y14, Y15, Y3, Y3
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
+	VPACKUSDW    Y12, Y11, Y11
+	VPACKUSWB    Y11, Y10, Y10
+	VMOVDQU      ransOrder<>+0(SB), Y12
+	VPERMD       Y10, Y12, Y10
+	VMOVDQU      Y10, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, R8
+	DECQ         R11
+	JMP          loop
+
+end:
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y1, 32(DX)
+	VMOVDQU Y2, 64(DX)
+	VMOVDQU Y3, 96(DX)
+	VZEROUPPER
+	SUBQ    R11, CX
+	MOVQ    CX, done+56(FP)
+	SUBQ    R10, SI
+	MOVQ    SI, taken+64(FP)
+	RET
+
+// func ransDecodeClasses32AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: AVX, AVX512F, POPCNT
+TEXT ·ransDecodeClasses32AVX512(SB), NOSPLIT, $0-72
+	MOVQ       dst+0(FP), AX
+	MOVQ       groups+8(FP), CX
+	MOVQ       state+16(FP), DX
+	MOVQ       table+24(FP), BX
+	MOVQ       words+32(FP), SI
+	MOVQ       limit+40(FP), DI
+	MOVQ       classes+48(FP), R8
+	MOVQ       SI, R9
+	MOVQ       CX, R10
+	VMOVDQU32  (DX), Z0
+	VMOVDQU32  64(DX), Z1
+	VPTERNLOGD $0xff, Z2, Z2, Z2
+	VPSRLD     $0x14, Z2, Z2
+	VPTERNLOGD $0xff, Z3, Z3, Z3
+	VPSRLD     $0x10, Z3, Z3
+
+loop:
+	CMPQ          SI, DI
+	JA            end
+	TESTQ         R10, R10
+	JE            end
+	VPANDD        Z2, Z0, Z4
+	VPMOVZXBD     (R8), Z6
+	VPSLLD        $0x0c, Z6, Z6
+	VPORD         Z6, Z4, Z4
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
+	VEXTRACTI32X4 $0x01, Z4, X6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
+	VINSERTI32X4  $0x01, X6, Z5, Z5
+	VEXTRACTI32X4 $0x02, Z4, X6
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
+	VINSERTI32X4  $0x02, X6, Z5, Z5
+	VEXTRACTI32X4 $0x03, Z4, X4
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X4
+	VPINSRD       $0x01, (BX)(R11*4), X4, X4
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X4, X4
+	VPINSRD       $0x03, (BX)(R12*4), X4, X4
+	VINSERTI32X4  $0x03, X4, Z5, Z5
+	VPANDD        Z2, Z5, Z4
+	VPSRLD        $0x0c, Z0, Z0
+	VPMULLD       Z4, Z0, Z0
+	VPSRLD        $0x0c, Z5, Z4
+	VPANDD        Z2, Z4, Z4
+	VPADDD        Z4, Z0, Z0
+	VPSRLD        $0x18, Z5, Z5
+	VPMOVDB       Z5, (AX)
+	VPCMPUD       $0x02, Z3, Z0, K1
+	VPMOVZXWD     (SI), Z4
+	VPEXPANDD.Z   Z4, K1, Z4
+	VPSLLD        $0x10, Z0, K1, Z0
+	VPORD         Z4, Z0, Z0
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
+	VPANDD        Z2, Z1, Z4
+	VPMOVZXBD     16(R8), Z6
+	VPSLLD        $0x0c, Z6, Z6
+	VPORD         Z6, Z4, Z4
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
+	VEXTRACTI32X4 $0x01, Z4, X5
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
+	VINSERTI32X4  $0x01, X5, Z7, Z7
+	VEXTRACTI32X4 $0x02, Z4, X5
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
+	VINSERTI32X4  $0x02, X5, Z7, Z7
+	VEXTRACTI32X4 $0x03, Z4, X4
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
+	SHRQ          $0x20, R11
+	VMOVD         (BX)(R13*4), X4
+	VPINSRD       $0x01, (BX)(R11*4), X4, X4
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X4, X4
+	VPINSRD       $0x03, (BX)(R12*4), X4, X4
+	VINSERTI32X4  $0x03, X4, Z7, Z7
+	VPANDD        Z2, Z7, Z4
+	VPSRLD        $0x0c, Z1, Z1
+	VPMULLD       Z4, Z1, Z1
+	VPSRLD        $0x0c, Z7, Z4
+	VPANDD        Z2, Z4, Z4
+	VPADDD        Z4, Z1, Z1
+	VPSRLD        $0x18, Z7, Z7
+	VPMOVDB       Z7, 16(AX)
+	VPCMPUD       $0x02, Z3, Z1, K1
+	VPMOVZXWD     (SI), Z4
+	VPEXPANDD.Z   Z4, K1, Z4
+	VPSLLD        $0x10, Z1, K1, Z1
+	VPORD         Z4, Z1, Z1
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
+	ADDQ          $0x20, AX
+	ADDQ          $0x20, R8
+	DECQ          R10
+	JMP           loop
+
+end:
+	VMOVDQU32 Z0, (DX)
+	VMOVDQU32 Z1, 64(DX)
+	VZEROUPPER
+	SUBQ      R10, CX
+	MOVQ      CX, done+56(FP)
+	SUBQ      R9, SI
+	MOVQ      SI, taken+64(FP)
+	RET
+
+// func ransDecodeClasses64AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·ransDecodeClasses64AVX2(SB), NOSPLIT, $0-72
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
 	MOVQ     state+16(FP), DX
@@ -1567,9 +3522,9 @@ end:
 	MOVQ    SI, taken+64(FP)
 	RET
 
-// func ransDecodeClassesAVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
+// func ransDecodeClasses64AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 // Requires: AVX, AVX512F, POPCNT
-TEXT ·ransDecodeClassesAVX512(SB), NOSPLIT, $0-72
+TEXT ·ransDecodeClasses64AVX512(SB), NOSPLIT, $0-72
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
 	MOVQ       state+16(FP), DX
@@ -6904,77 +8859,96 @@ end:
 	MOVQ      DI, written+40(FP)
 	RET
 
-// func mergePairedAVX2(dst *byte, symbols *byte, raw *byte, groups int, p *[4]uint64)
+// func joinPairedAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint64)
 // Requires: AVX, AVX2
-TEXT ·mergePairedAVX2(SB), NOSPLIT, $0-40
+TEXT ·joinPairedAVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         symbols+8(FP), CX
-	MOVQ         raw+16(FP), DX
+	MOVQ         low+16(FP), DX
 	MOVQ         groups+24(FP), BX
 	MOVQ         p+32(FP), SI
 	VPBROADCASTW (SI), Y0
 	VPBROADCASTW 2(SI), Y1
-	VPBROADCASTW 4(SI), Y2
-	VPCMPEQW     Y3, Y3, Y3
-	VPSRLW       $0x08, Y3, Y4
-	VPSLLW       $0x0f, Y3, Y3
-	VMOVQ        8(SI), X5
+	VPBROADCASTW 6(SI), Y2
+	VPBROADCASTW 8(SI), Y3
+	VPBROADCASTW 4(SI), Y4
+	VPBROADCASTW 10(SI), Y5
 	VMOVQ        16(SI), X6
 	VMOVQ        24(SI), X7
+	VPCMPEQW     Y8, Y8, Y8
+	VPSRLW       $0x08, Y8, Y8
 
 loop:
 	TESTQ    BX, BX
 	JE       end
-	VMOVDQU  (CX), Y8
-	VMOVDQU  (DX), Y9
-	VPAND    Y4, Y8, Y10
-	VPAND    Y2, Y9, Y12
-	VPSLLW   X6, Y9, Y13
-	VPCMPEQW Y1, Y10, Y11
+	VPAND    (CX), Y8, Y9
+	VPAND    (DX), Y8, Y10
+	VPCMPEQW Y1, Y9, Y11
 	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y10, Y10
-	VPSLLW   X5, Y10, Y10
-	VPAND    Y3, Y13, Y13
-	VPOR     Y12, Y10, Y10
-	VPOR     Y13, Y10, Y10
-	VMOVDQU  Y10, (AX)
-	VPSRLW   $0x08, Y8, Y8
-	VPSRLW   $0x08, Y9, Y10
-	VPAND    Y2, Y10, Y10
-	VPSLLW   X7, Y9, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   X5, Y8, Y8
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
 	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 64(AX)
-	VMOVDQU  32(CX), Y8
-	VMOVDQU  32(DX), Y9
-	VPAND    Y4, Y8, Y10
-	VPAND    Y2, Y9, Y12
-	VPSLLW   X6, Y9, Y13
-	VPCMPEQW Y1, Y10, Y11
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, (AX)
+	VMOVDQU  (CX), Y9
+	VPSRLW   $0x08, Y9, Y9
+	VMOVDQU  (DX), Y10
+	VPSRLW   $0x08, Y10, Y10
+	VPCMPEQW Y1, Y9, Y11
 	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y10, Y10
-	VPSLLW   X5, Y10, Y10
-	VPAND    Y3, Y13, Y13
-	VPOR     Y12, Y10, Y10
-	VPOR     Y13, Y10, Y10
-	VMOVDQU  Y10, 32(AX)
-	VPSRLW   $0x08, Y8, Y8
-	VPSRLW   $0x08, Y9, Y10
-	VPAND    Y2, Y10, Y10
-	VPSLLW   X7, Y9, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   X5, Y8, Y8
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
 	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 96(AX)
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 64(AX)
+	VPAND    32(CX), Y8, Y9
+	VPAND    32(DX), Y8, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 32(AX)
+	VMOVDQU  32(CX), Y9
+	VPSRLW   $0x08, Y9, Y9
+	VMOVDQU  32(DX), Y10
+	VPSRLW   $0x08, Y10, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 96(AX)
 	ADDQ     $0x40, CX
 	ADDQ     $0x40, DX
 	ADDQ     $0x00000080, AX
@@ -6985,9 +8959,460 @@ end:
 	VZEROUPPER
 	RET
 
-// func mergePacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+// func joinPairedWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
 // Requires: AVX, AVX2
-TEXT ·mergePacked6AVX2(SB), NOSPLIT, $0-40
+TEXT ·joinPairedWideAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         high+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVQ         p+40(FP), DI
+	VPBROADCASTW (DI), Y0
+	VPBROADCASTW 2(DI), Y1
+	VPBROADCASTW 6(DI), Y2
+	VPBROADCASTW 8(DI), Y3
+	VPBROADCASTW 4(DI), Y4
+	VPBROADCASTW 10(DI), Y5
+	VMOVQ        16(DI), X6
+	VMOVQ        24(DI), X7
+	VPCMPEQW     Y8, Y8, Y8
+	VPSRLW       $0x08, Y8, Y8
+
+loop:
+	TESTQ    SI, SI
+	JE       end
+	VPAND    (CX), Y8, Y9
+	VPAND    (DX), Y8, Y10
+	VPAND    (BX), Y8, Y11
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, (AX)
+	VMOVDQU  (CX), Y9
+	VPSRLW   $0x08, Y9, Y9
+	VMOVDQU  (DX), Y10
+	VPSRLW   $0x08, Y10, Y10
+	VMOVDQU  (BX), Y11
+	VPSRLW   $0x08, Y11, Y11
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 64(AX)
+	VPAND    32(CX), Y8, Y9
+	VPAND    32(DX), Y8, Y10
+	VPAND    32(BX), Y8, Y11
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 32(AX)
+	VMOVDQU  32(CX), Y9
+	VPSRLW   $0x08, Y9, Y9
+	VMOVDQU  32(DX), Y10
+	VPSRLW   $0x08, Y10, Y10
+	VMOVDQU  32(BX), Y11
+	VPSRLW   $0x08, Y11, Y11
+	VPSLLW   $0x08, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   X7, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x0f, Y9, Y12
+	VPAND    Y5, Y12, Y12
+	VPOR     Y12, Y11, Y11
+	VPAND    Y4, Y9, Y9
+	VPSLLW   X6, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 96(AX)
+	ADDQ     $0x40, CX
+	ADDQ     $0x40, DX
+	ADDQ     $0x40, BX
+	ADDQ     $0x00000080, AX
+	DECQ     SI
+	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func joinNaturalAVX2(dst *byte, symbols *byte, low *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·joinNaturalAVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         p+32(FP), SI
+	VPBROADCASTW (SI), Y0
+	VPBROADCASTW 2(SI), Y1
+	VPBROADCASTW 6(SI), Y2
+	VPBROADCASTW 8(SI), Y3
+	VPBROADCASTW 4(SI), Y4
+	VPBROADCASTW 10(SI), Y5
+	VMOVQ        16(SI), X6
+	VMOVQ        24(SI), X7
+
+loop:
+	TESTQ     BX, BX
+	JE        end
+	VPMOVZXBW (CX), Y8
+	VPMOVZXBW (DX), Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, (AX)
+	VPMOVZXBW 16(CX), Y8
+	VPMOVZXBW 16(DX), Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, 32(AX)
+	VPMOVZXBW 32(CX), Y8
+	VPMOVZXBW 32(DX), Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, 64(AX)
+	VPMOVZXBW 48(CX), Y8
+	VPMOVZXBW 48(DX), Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, 96(AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x00000080, AX
+	DECQ      BX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func joinNaturalWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·joinNaturalWideAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         high+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVQ         p+40(FP), DI
+	VPBROADCASTW (DI), Y0
+	VPBROADCASTW 2(DI), Y1
+	VPBROADCASTW 6(DI), Y2
+	VPBROADCASTW 8(DI), Y3
+	VPBROADCASTW 4(DI), Y4
+	VPBROADCASTW 10(DI), Y5
+	VMOVQ        16(DI), X6
+	VMOVQ        24(DI), X7
+
+loop:
+	TESTQ     SI, SI
+	JE        end
+	VPMOVZXBW (CX), Y8
+	VPMOVZXBW (DX), Y9
+	VPMOVZXBW (BX), Y10
+	VPSLLW    $0x08, Y10, Y10
+	VPOR      Y10, Y9, Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, (AX)
+	VPMOVZXBW 16(CX), Y8
+	VPMOVZXBW 16(DX), Y9
+	VPMOVZXBW 16(BX), Y10
+	VPSLLW    $0x08, Y10, Y10
+	VPOR      Y10, Y9, Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, 32(AX)
+	VPMOVZXBW 32(CX), Y8
+	VPMOVZXBW 32(DX), Y9
+	VPMOVZXBW 32(BX), Y10
+	VPSLLW    $0x08, Y10, Y10
+	VPOR      Y10, Y9, Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, 64(AX)
+	VPMOVZXBW 48(CX), Y8
+	VPMOVZXBW 48(DX), Y9
+	VPMOVZXBW 48(BX), Y10
+	VPSLLW    $0x08, Y10, Y10
+	VPOR      Y10, Y9, Y9
+	VPCMPEQW  Y1, Y8, Y10
+	VPANDN    Y0, Y10, Y10
+	VPADDW    Y10, Y8, Y8
+	VPSLLW    X7, Y9, Y10
+	VPAND     Y3, Y10, Y10
+	VPSLLW    $0x0f, Y8, Y11
+	VPAND     Y5, Y11, Y11
+	VPOR      Y11, Y10, Y10
+	VPAND     Y4, Y8, Y8
+	VPSLLW    X6, Y8, Y8
+	VPAND     Y2, Y9, Y9
+	VPOR      Y9, Y8, Y8
+	VPOR      Y10, Y8, Y8
+	VMOVDQU   Y8, 96(AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	ADDQ      $0x00000080, AX
+	DECQ      SI
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func ransTableAVX2(table *[4096]uint32, freq *uint16, symbols int) (done int, filled int)
+// Requires: AVX, AVX2
+TEXT ·ransTableAVX2(SB), NOSPLIT, $0-40
+	MOVQ     table+0(FP), AX
+	MOVQ     freq+8(FP), CX
+	MOVQ     symbols+16(FP), DX
+	VMOVDQU  ransSlots<>+0(SB), Y0
+	VPCMPEQD Y1, Y1, Y1
+	VPSRLD   $0x1f, Y1, Y1
+	VPSLLD   $0x0f, Y1, Y1
+	XORQ     BX, BX
+	XORQ     SI, SI
+
+symbol:
+	CMPQ         BX, DX
+	JE           end
+	MOVWLZX      (CX)(BX*2), DI
+	MOVQ         SI, R8
+	LEAQ         (SI)(DI*1), R9
+	MOVQ         BX, R10
+	SHLQ         $0x18, R10
+	ORQ          DI, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Y2
+	VPADDD       Y0, Y2, Y2
+
+slots:
+	CMPQ    R8, R9
+	JGE     next
+	CMPQ    R8, $0x00000ff8
+	JG      end
+	VMOVDQU Y2, (AX)(R8*4)
+	VPADDD  Y1, Y2, Y2
+	ADDQ    $0x08, R8
+	JMP     slots
+
+next:
+	MOVQ R9, SI
+	INCQ BX
+	JMP  symbol
+
+end:
+	VZEROUPPER
+	MOVQ BX, done+24(FP)
+	MOVQ SI, filled+32(FP)
+	RET
+
+DATA ransSlots<>+0(SB)/4, $0x00000000
+DATA ransSlots<>+4(SB)/4, $0x00001000
+DATA ransSlots<>+8(SB)/4, $0x00002000
+DATA ransSlots<>+12(SB)/4, $0x00003000
+DATA ransSlots<>+16(SB)/4, $0x00004000
+DATA ransSlots<>+20(SB)/4, $0x00005000
+DATA ransSlots<>+24(SB)/4, $0x00006000
+DATA ransSlots<>+28(SB)/4, $0x00007000
+GLOBL ransSlots<>(SB), RODATA|NOPTR, $32
+
+// func joinPlanesAVX2(dst *byte, low *byte, high *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·joinPlanesAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ low+8(FP), CX
+	MOVQ high+16(FP), DX
+	MOVQ groups+24(FP), BX
+
+loop:
+	TESTQ     BX, BX
+	JE        end
+	VPMOVZXBW (CX), Y0
+	VPMOVZXBW (DX), Y1
+	VPSLLW    $0x08, Y1, Y1
+	VPOR      Y1, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPMOVZXBW 16(CX), Y0
+	VPMOVZXBW 16(DX), Y1
+	VPSLLW    $0x08, Y1, Y1
+	VPOR      Y1, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x40, AX
+	DECQ      BX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func joinWideAVX2(dst *byte, low *byte, high *byte, units *byte, groups int)
+// Requires: AVX, AVX2
+TEXT ·joinWideAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ low+8(FP), CX
+	MOVQ high+16(FP), DX
+	MOVQ units+24(FP), BX
+	MOVQ groups+32(FP), SI
+
+loop:
+	TESTQ      SI, SI
+	JE         end
+	VPMOVZXBW  (CX), Y0
+	VPMOVZXBW  (DX), Y1
+	VPSLLW     $0x08, Y1, Y1
+	VPOR       Y1, Y0, Y0
+	VMOVDQU    (BX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y0
+	VPERM2I128 $0x20, Y0, Y2, Y1
+	VPERM2I128 $0x31, Y0, Y2, Y0
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y0, 32(AX)
+	VPMOVZXBW  16(CX), Y0
+	VPMOVZXBW  16(DX), Y1
+	VPSLLW     $0x08, Y1, Y1
+	VPOR       Y1, Y0, Y0
+	VMOVDQU    32(BX), Y1
+	VPUNPCKLWD Y1, Y0, Y2
+	VPUNPCKHWD Y1, Y0, Y0
+	VPERM2I128 $0x20, Y0, Y2, Y1
+	VPERM2I128 $0x31, Y0, Y2, Y0
+	VMOVDQU    Y1, 64(AX)
+	VMOVDQU    Y0, 96(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x20, DX
+	ADDQ       $0x40, BX
+	ADDQ       $0x00000080, AX
+	DECQ       SI
+	JMP        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func joinPacked4AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·joinPacked4AVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         symbols+8(FP), CX
 	MOVQ         packed+16(FP), DX
@@ -6995,228 +9420,892 @@ TEXT ·mergePacked6AVX2(SB), NOSPLIT, $0-40
 	MOVQ         p+32(FP), SI
 	VPBROADCASTW (SI), Y0
 	VPBROADCASTW 2(SI), Y1
-	VPBROADCASTW 4(SI), Y2
-	VPCMPEQW     Y3, Y3, Y3
-	VPSRLW       $0x08, Y3, Y4
-	VPSLLW       $0x0f, Y3, Y3
+	VPBROADCASTW 6(SI), Y2
+	VPBROADCASTW 8(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
 
 loop:
 	TESTQ    BX, BX
 	JE       end
-	VMOVDQU  (DX), Y6
-	VPSRLW   $0x06, Y6, Y5
-	VPAND    bits2from0<>+0(SB), Y5, Y5
+	VMOVDQU  (DX), Y5
+	VPSRLW   $0x04, Y5, Y6
+	VPAND    bits4from0<>+0(SB), Y6, Y6
 	VMOVDQU  (CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x0a, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0c, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x03, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, (AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x02, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 64(AX)
-	VMOVDQU  64(DX), Y6
-	VPSRLW   $0x04, Y6, Y7
-	VPAND    bits2from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  64(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x0a, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 128(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x02, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 192(AX)
-	VMOVDQU  128(DX), Y6
-	VPSRLW   $0x02, Y6, Y7
-	VPAND    bits2from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  128(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x0a, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 256(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x02, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 320(AX)
-	VMOVDQU  192(CX), Y6
-	VPAND    Y4, Y6, Y7
-	VPAND    Y2, Y5, Y9
-	VPSLLW   $0x0a, Y5, Y10
+	VPSRLW   $0x08, Y5, Y5
 	VPCMPEQW Y1, Y7, Y8
 	VPANDN   Y0, Y8, Y8
 	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y10, Y10
-	VPOR     Y9, Y7, Y7
-	VPOR     Y10, Y7, Y7
-	VMOVDQU  Y7, 384(AX)
-	VPSRLW   $0x08, Y6, Y6
-	VPSRLW   $0x08, Y5, Y7
-	VPAND    Y2, Y7, Y7
-	VPSLLW   $0x02, Y5, Y8
-	VPCMPEQW Y1, Y6, Y5
-	VPANDN   Y0, Y5, Y5
-	VPADDW   Y5, Y6, Y6
-	VPSLLW   $0x05, Y6, Y6
+	VPSLLW   $0x0c, Y5, Y8
 	VPAND    Y3, Y8, Y8
-	VPOR     Y7, Y6, Y6
-	VPOR     Y8, Y6, Y6
-	VMOVDQU  Y6, 448(AX)
-	VMOVDQU  32(DX), Y6
-	VPSRLW   $0x06, Y6, Y5
-	VPAND    bits2from0<>+0(SB), Y5, Y5
+	VPSLLW   $0x03, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 64(AX)
+	VMOVDQU  64(CX), Y5
+	VPAND    Y4, Y5, Y7
+	VMOVDQA  Y6, Y8
+	VPCMPEQW Y1, Y7, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y7, Y7
+	VPSLLW   $0x0c, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x03, Y7, Y7
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, 128(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0c, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x03, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 192(AX)
+	VMOVDQU  32(DX), Y5
+	VPSRLW   $0x04, Y5, Y6
+	VPAND    bits4from0<>+0(SB), Y6, Y6
 	VMOVDQU  32(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x0a, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0c, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x03, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 32(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x02, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 96(AX)
-	VMOVDQU  96(DX), Y6
-	VPSRLW   $0x04, Y6, Y7
-	VPAND    bits2from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  96(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x0a, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 160(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x02, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 224(AX)
-	VMOVDQU  160(DX), Y6
-	VPSRLW   $0x02, Y6, Y7
-	VPAND    bits2from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  160(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x0a, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 288(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x02, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 352(AX)
-	VMOVDQU  224(CX), Y6
-	VPAND    Y4, Y6, Y7
-	VPAND    Y2, Y5, Y9
-	VPSLLW   $0x0a, Y5, Y10
+	VPSRLW   $0x08, Y5, Y5
 	VPCMPEQW Y1, Y7, Y8
 	VPANDN   Y0, Y8, Y8
 	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y3, Y10, Y10
-	VPOR     Y9, Y7, Y7
-	VPOR     Y10, Y7, Y7
-	VMOVDQU  Y7, 416(AX)
-	VPSRLW   $0x08, Y6, Y6
-	VPSRLW   $0x08, Y5, Y7
-	VPAND    Y2, Y7, Y7
-	VPSLLW   $0x02, Y5, Y8
-	VPCMPEQW Y1, Y6, Y5
-	VPANDN   Y0, Y5, Y5
-	VPADDW   Y5, Y6, Y6
-	VPSLLW   $0x05, Y6, Y6
+	VPSLLW   $0x0c, Y5, Y8
 	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x03, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 96(AX)
+	VMOVDQU  96(CX), Y5
+	VPAND    Y4, Y5, Y7
+	VMOVDQA  Y6, Y8
+	VPCMPEQW Y1, Y7, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y7, Y7
+	VPSLLW   $0x0c, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x03, Y7, Y7
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, 160(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0c, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x03, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 224(AX)
+	ADDQ     $0x00000080, CX
+	ADDQ     $0x00000040, DX
+	ADDQ     $0x00000100, AX
+	DECQ     BX
+	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits4from0<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA bits4from0<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA bits4from0<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA bits4from0<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL bits4from0<>(SB), RODATA|NOPTR, $32
+
+// func joinPacked5AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·joinPacked5AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         packed+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         p+32(FP), SI
+	VPBROADCASTW (SI), Y0
+	VPBROADCASTW 2(SI), Y1
+	VPBROADCASTW 6(SI), Y2
+	VPBROADCASTW 8(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
+
+loop:
+	TESTQ    BX, BX
+	JE       end
+	VMOVDQU  (DX), Y5
+	VPSRLW   $0x05, Y5, Y6
+	VPAND    bits3from0<>+0(SB), Y6, Y6
+	VMOVDQU  (CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0b, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, (AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0b, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x04, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 64(AX)
+	VMOVDQU  64(DX), Y5
+	VPSRLW   $0x02, Y5, Y7
+	VPAND    bits2from3<>+0(SB), Y7, Y7
 	VPOR     Y7, Y6, Y6
-	VPOR     Y8, Y6, Y6
-	VMOVDQU  Y6, 480(AX)
+	VPSRLW   $0x07, Y5, Y7
+	VPAND    bits1from0<>+0(SB), Y7, Y7
+	VMOVDQU  64(CX), Y8
+	VPAND    Y4, Y8, Y9
+	VMOVDQA  Y5, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   $0x0b, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 128(AX)
+	VPSRLW   $0x08, Y8, Y8
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y8, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y8, Y8
+	VPSLLW   $0x0b, Y5, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y8, Y8
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y8, Y8
+	VPOR     Y9, Y8, Y8
+	VMOVDQU  Y8, 192(AX)
+	VMOVDQU  128(DX), Y5
+	VPSRLW   $0x04, Y5, Y8
+	VPAND    bits3from1<>+0(SB), Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  128(CX), Y8
+	VPAND    Y4, Y8, Y9
+	VMOVDQA  Y5, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   $0x0b, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 256(AX)
+	VPSRLW   $0x08, Y8, Y8
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y8, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y8, Y8
+	VPSLLW   $0x0b, Y5, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y8, Y8
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y8, Y8
+	VPOR     Y9, Y8, Y8
+	VMOVDQU  Y8, 320(AX)
+	VMOVDQU  192(DX), Y5
+	VPSRLW   $0x01, Y5, Y8
+	VPAND    bits1from4<>+0(SB), Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPSRLW   $0x06, Y5, Y8
+	VPAND    bits2from0<>+0(SB), Y8, Y8
+	VMOVDQU  192(CX), Y9
+	VPAND    Y4, Y9, Y10
+	VMOVDQA  Y5, Y11
+	VPCMPEQW Y1, Y10, Y12
+	VPANDN   Y0, Y12, Y12
+	VPADDW   Y12, Y10, Y10
+	VPSLLW   $0x0b, Y11, Y12
+	VPAND    Y3, Y12, Y12
+	VPSLLW   $0x04, Y10, Y10
+	VPAND    Y2, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, 384(AX)
+	VPSRLW   $0x08, Y9, Y9
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y9, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y9, Y9
+	VPSLLW   $0x0b, Y5, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y9, Y9
+	VPOR     Y10, Y9, Y9
+	VMOVDQU  Y9, 448(AX)
+	VMOVDQU  256(DX), Y5
+	VPSRLW   $0x03, Y5, Y9
+	VPAND    bits3from2<>+0(SB), Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VMOVDQU  256(CX), Y9
+	VPAND    Y4, Y9, Y10
+	VMOVDQA  Y5, Y11
+	VPCMPEQW Y1, Y10, Y12
+	VPANDN   Y0, Y12, Y12
+	VPADDW   Y12, Y10, Y10
+	VPSLLW   $0x0b, Y11, Y12
+	VPAND    Y3, Y12, Y12
+	VPSLLW   $0x04, Y10, Y10
+	VPAND    Y2, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, 512(AX)
+	VPSRLW   $0x08, Y9, Y9
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y9, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y9, Y9
+	VPSLLW   $0x0b, Y5, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y9, Y9
+	VPOR     Y10, Y9, Y9
+	VMOVDQU  Y9, 576(AX)
+	VMOVDQU  320(CX), Y5
+	VPAND    Y4, Y5, Y9
+	VMOVDQA  Y6, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   $0x0b, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 640(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y5, Y5
+	VPSLLW   $0x0b, Y6, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y9, Y5, Y5
+	VMOVDQU  Y5, 704(AX)
+	VMOVDQU  384(CX), Y5
+	VPAND    Y4, Y5, Y6
+	VMOVDQA  Y7, Y9
+	VPCMPEQW Y1, Y6, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y6, Y6
+	VPSLLW   $0x0b, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y6, Y6
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y6, Y6
+	VPOR     Y10, Y6, Y6
+	VMOVDQU  Y6, 768(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y7, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0b, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x04, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 832(AX)
+	VMOVDQU  448(CX), Y5
+	VPAND    Y4, Y5, Y6
+	VMOVDQA  Y8, Y7
+	VPCMPEQW Y1, Y6, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y6, Y6
+	VPSLLW   $0x0b, Y7, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y6, Y6
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VPOR     Y9, Y6, Y6
+	VMOVDQU  Y6, 896(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y8, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0b, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x04, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 960(AX)
+	VMOVDQU  32(DX), Y5
+	VPSRLW   $0x05, Y5, Y6
+	VPAND    bits3from0<>+0(SB), Y6, Y6
+	VMOVDQU  32(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0b, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 32(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0b, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x04, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 96(AX)
+	VMOVDQU  96(DX), Y5
+	VPSRLW   $0x02, Y5, Y7
+	VPAND    bits2from3<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VPSRLW   $0x07, Y5, Y7
+	VPAND    bits1from0<>+0(SB), Y7, Y7
+	VMOVDQU  96(CX), Y8
+	VPAND    Y4, Y8, Y9
+	VMOVDQA  Y5, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   $0x0b, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 160(AX)
+	VPSRLW   $0x08, Y8, Y8
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y8, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y8, Y8
+	VPSLLW   $0x0b, Y5, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y8, Y8
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y8, Y8
+	VPOR     Y9, Y8, Y8
+	VMOVDQU  Y8, 224(AX)
+	VMOVDQU  160(DX), Y5
+	VPSRLW   $0x04, Y5, Y8
+	VPAND    bits3from1<>+0(SB), Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  160(CX), Y8
+	VPAND    Y4, Y8, Y9
+	VMOVDQA  Y5, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   $0x0b, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 288(AX)
+	VPSRLW   $0x08, Y8, Y8
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y8, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y8, Y8
+	VPSLLW   $0x0b, Y5, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y8, Y8
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y8, Y8
+	VPOR     Y9, Y8, Y8
+	VMOVDQU  Y8, 352(AX)
+	VMOVDQU  224(DX), Y5
+	VPSRLW   $0x01, Y5, Y8
+	VPAND    bits1from4<>+0(SB), Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPSRLW   $0x06, Y5, Y8
+	VPAND    bits2from0<>+0(SB), Y8, Y8
+	VMOVDQU  224(CX), Y9
+	VPAND    Y4, Y9, Y10
+	VMOVDQA  Y5, Y11
+	VPCMPEQW Y1, Y10, Y12
+	VPANDN   Y0, Y12, Y12
+	VPADDW   Y12, Y10, Y10
+	VPSLLW   $0x0b, Y11, Y12
+	VPAND    Y3, Y12, Y12
+	VPSLLW   $0x04, Y10, Y10
+	VPAND    Y2, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, 416(AX)
+	VPSRLW   $0x08, Y9, Y9
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y9, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y9, Y9
+	VPSLLW   $0x0b, Y5, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y9, Y9
+	VPOR     Y10, Y9, Y9
+	VMOVDQU  Y9, 480(AX)
+	VMOVDQU  288(DX), Y5
+	VPSRLW   $0x03, Y5, Y9
+	VPAND    bits3from2<>+0(SB), Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VMOVDQU  288(CX), Y9
+	VPAND    Y4, Y9, Y10
+	VMOVDQA  Y5, Y11
+	VPCMPEQW Y1, Y10, Y12
+	VPANDN   Y0, Y12, Y12
+	VPADDW   Y12, Y10, Y10
+	VPSLLW   $0x0b, Y11, Y12
+	VPAND    Y3, Y12, Y12
+	VPSLLW   $0x04, Y10, Y10
+	VPAND    Y2, Y11, Y11
+	VPOR     Y11, Y10, Y10
+	VPOR     Y12, Y10, Y10
+	VMOVDQU  Y10, 544(AX)
+	VPSRLW   $0x08, Y9, Y9
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y9, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y9, Y9
+	VPSLLW   $0x0b, Y5, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y9, Y9
+	VPOR     Y10, Y9, Y9
+	VMOVDQU  Y9, 608(AX)
+	VMOVDQU  352(CX), Y5
+	VPAND    Y4, Y5, Y9
+	VMOVDQA  Y6, Y10
+	VPCMPEQW Y1, Y9, Y11
+	VPANDN   Y0, Y11, Y11
+	VPADDW   Y11, Y9, Y9
+	VPSLLW   $0x0b, Y10, Y11
+	VPAND    Y3, Y11, Y11
+	VPSLLW   $0x04, Y9, Y9
+	VPAND    Y2, Y10, Y10
+	VPOR     Y10, Y9, Y9
+	VPOR     Y11, Y9, Y9
+	VMOVDQU  Y9, 672(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y5, Y5
+	VPSLLW   $0x0b, Y6, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y9, Y5, Y5
+	VMOVDQU  Y5, 736(AX)
+	VMOVDQU  416(CX), Y5
+	VPAND    Y4, Y5, Y6
+	VMOVDQA  Y7, Y9
+	VPCMPEQW Y1, Y6, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y6, Y6
+	VPSLLW   $0x0b, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x04, Y6, Y6
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y6, Y6
+	VPOR     Y10, Y6, Y6
+	VMOVDQU  Y6, 800(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y7, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0b, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x04, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 864(AX)
+	VMOVDQU  480(CX), Y5
+	VPAND    Y4, Y5, Y6
+	VMOVDQA  Y8, Y7
+	VPCMPEQW Y1, Y6, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y6, Y6
+	VPSLLW   $0x0b, Y7, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x04, Y6, Y6
+	VPAND    Y2, Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VPOR     Y9, Y6, Y6
+	VMOVDQU  Y6, 928(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y8, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0b, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x04, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 992(AX)
+	ADDQ     $0x00000200, CX
+	ADDQ     $0x00000140, DX
+	ADDQ     $0x00000400, AX
+	DECQ     BX
+	JMP      loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA bits3from0<>+0(SB)/8, $0x0707070707070707
+DATA bits3from0<>+8(SB)/8, $0x0707070707070707
+DATA bits3from0<>+16(SB)/8, $0x0707070707070707
+DATA bits3from0<>+24(SB)/8, $0x0707070707070707
+GLOBL bits3from0<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from3<>+0(SB)/8, $0x1818181818181818
+DATA bits2from3<>+8(SB)/8, $0x1818181818181818
+DATA bits2from3<>+16(SB)/8, $0x1818181818181818
+DATA bits2from3<>+24(SB)/8, $0x1818181818181818
+GLOBL bits2from3<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from0<>+0(SB)/8, $0x0101010101010101
+DATA bits1from0<>+8(SB)/8, $0x0101010101010101
+DATA bits1from0<>+16(SB)/8, $0x0101010101010101
+DATA bits1from0<>+24(SB)/8, $0x0101010101010101
+GLOBL bits1from0<>(SB), RODATA|NOPTR, $32
+
+DATA bits3from1<>+0(SB)/8, $0x0e0e0e0e0e0e0e0e
+DATA bits3from1<>+8(SB)/8, $0x0e0e0e0e0e0e0e0e
+DATA bits3from1<>+16(SB)/8, $0x0e0e0e0e0e0e0e0e
+DATA bits3from1<>+24(SB)/8, $0x0e0e0e0e0e0e0e0e
+GLOBL bits3from1<>(SB), RODATA|NOPTR, $32
+
+DATA bits1from4<>+0(SB)/8, $0x1010101010101010
+DATA bits1from4<>+8(SB)/8, $0x1010101010101010
+DATA bits1from4<>+16(SB)/8, $0x1010101010101010
+DATA bits1from4<>+24(SB)/8, $0x1010101010101010
+GLOBL bits1from4<>(SB), RODATA|NOPTR, $32
+
+DATA bits2from0<>+0(SB)/8, $0x0303030303030303
+DATA bits2from0<>+8(SB)/8, $0x0303030303030303
+DATA bits2from0<>+16(SB)/8, $0x0303030303030303
+DATA bits2from0<>+24(SB)/8, $0x0303030303030303
+GLOBL bits2from0<>(SB), RODATA|NOPTR, $32
+
+DATA bits3from2<>+0(SB)/8, $0x1c1c1c1c1c1c1c1c
+DATA bits3from2<>+8(SB)/8, $0x1c1c1c1c1c1c1c1c
+DATA bits3from2<>+16(SB)/8, $0x1c1c1c1c1c1c1c1c
+DATA bits3from2<>+24(SB)/8, $0x1c1c1c1c1c1c1c1c
+GLOBL bits3from2<>(SB), RODATA|NOPTR, $32
+
+// func joinPacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·joinPacked6AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         symbols+8(FP), CX
+	MOVQ         packed+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         p+32(FP), SI
+	VPBROADCASTW (SI), Y0
+	VPBROADCASTW 2(SI), Y1
+	VPBROADCASTW 6(SI), Y2
+	VPBROADCASTW 8(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
+
+loop:
+	TESTQ    BX, BX
+	JE       end
+	VMOVDQU  (DX), Y5
+	VPSRLW   $0x06, Y5, Y6
+	VPAND    bits2from0<>+0(SB), Y6, Y6
+	VMOVDQU  (CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0a, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x05, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, (AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0a, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 64(AX)
+	VMOVDQU  64(DX), Y5
+	VPSRLW   $0x04, Y5, Y7
+	VPAND    bits2from2<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  64(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0a, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x05, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 128(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0a, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 192(AX)
+	VMOVDQU  128(DX), Y5
+	VPSRLW   $0x02, Y5, Y7
+	VPAND    bits2from4<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  128(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0a, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x05, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 256(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0a, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 320(AX)
+	VMOVDQU  192(CX), Y5
+	VPAND    Y4, Y5, Y7
+	VMOVDQA  Y6, Y8
+	VPCMPEQW Y1, Y7, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y7, Y7
+	VPSLLW   $0x0a, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, 384(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0a, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x05, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 448(AX)
+	VMOVDQU  32(DX), Y5
+	VPSRLW   $0x06, Y5, Y6
+	VPAND    bits2from0<>+0(SB), Y6, Y6
+	VMOVDQU  32(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0a, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x05, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 32(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0a, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 96(AX)
+	VMOVDQU  96(DX), Y5
+	VPSRLW   $0x04, Y5, Y7
+	VPAND    bits2from2<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  96(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0a, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x05, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 160(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0a, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 224(AX)
+	VMOVDQU  160(DX), Y5
+	VPSRLW   $0x02, Y5, Y7
+	VPAND    bits2from4<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  160(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x0a, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x05, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 288(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x0a, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 352(AX)
+	VMOVDQU  224(CX), Y5
+	VPAND    Y4, Y5, Y7
+	VMOVDQA  Y6, Y8
+	VPCMPEQW Y1, Y7, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y7, Y7
+	VPSLLW   $0x0a, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x05, Y7, Y7
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, 416(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x0a, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x05, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 480(AX)
 	ADDQ     $0x00000100, CX
 	ADDQ     $0x000000c0, DX
 	ADDQ     $0x00000200, AX
@@ -7226,12 +10315,6 @@ loop:
 end:
 	VZEROUPPER
 	RET
-
-DATA bits2from0<>+0(SB)/8, $0x0303030303030303
-DATA bits2from0<>+8(SB)/8, $0x0303030303030303
-DATA bits2from0<>+16(SB)/8, $0x0303030303030303
-DATA bits2from0<>+24(SB)/8, $0x0303030303030303
-GLOBL bits2from0<>(SB), RODATA|NOPTR, $32
 
 DATA bits2from2<>+0(SB)/8, $0x0c0c0c0c0c0c0c0c
 DATA bits2from2<>+8(SB)/8, $0x0c0c0c0c0c0c0c0c
@@ -7245,9 +10328,9 @@ DATA bits2from4<>+16(SB)/8, $0x3030303030303030
 DATA bits2from4<>+24(SB)/8, $0x3030303030303030
 GLOBL bits2from4<>(SB), RODATA|NOPTR, $32
 
-// func mergePacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
+// func joinPacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
 // Requires: AVX, AVX2
-TEXT ·mergePacked7AVX2(SB), NOSPLIT, $0-40
+TEXT ·joinPacked7AVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         symbols+8(FP), CX
 	MOVQ         packed+16(FP), DX
@@ -7255,452 +10338,468 @@ TEXT ·mergePacked7AVX2(SB), NOSPLIT, $0-40
 	MOVQ         p+32(FP), SI
 	VPBROADCASTW (SI), Y0
 	VPBROADCASTW 2(SI), Y1
-	VPBROADCASTW 4(SI), Y2
-	VPCMPEQW     Y3, Y3, Y3
-	VPSRLW       $0x08, Y3, Y4
-	VPSLLW       $0x0f, Y3, Y3
+	VPBROADCASTW 6(SI), Y2
+	VPBROADCASTW 8(SI), Y3
+	VPCMPEQW     Y4, Y4, Y4
+	VPSRLW       $0x08, Y4, Y4
 
 loop:
 	TESTQ    BX, BX
 	JE       end
-	VMOVDQU  (DX), Y6
-	VPSRLW   $0x07, Y6, Y5
-	VPAND    bits1from0<>+0(SB), Y5, Y5
+	VMOVDQU  (DX), Y5
+	VPSRLW   $0x07, Y5, Y6
+	VPAND    bits1from0<>+0(SB), Y6, Y6
 	VMOVDQU  (CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, (AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
 	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
 	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
 	VMOVDQU  Y7, 64(AX)
-	VMOVDQU  64(DX), Y6
-	VPSRLW   $0x06, Y6, Y7
+	VMOVDQU  64(DX), Y5
+	VPSRLW   $0x06, Y5, Y7
 	VPAND    bits1from1<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
+	VPOR     Y7, Y6, Y6
 	VMOVDQU  64(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 128(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
 	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
 	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
 	VMOVDQU  Y7, 192(AX)
-	VMOVDQU  128(DX), Y6
-	VPSRLW   $0x05, Y6, Y7
+	VMOVDQU  128(DX), Y5
+	VPSRLW   $0x05, Y5, Y7
 	VPAND    bits1from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
+	VPOR     Y7, Y6, Y6
 	VMOVDQU  128(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 256(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
 	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
 	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
 	VMOVDQU  Y7, 320(AX)
-	VMOVDQU  192(DX), Y6
-	VPSRLW   $0x04, Y6, Y7
+	VMOVDQU  192(DX), Y5
+	VPSRLW   $0x04, Y5, Y7
 	VPAND    bits1from3<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
+	VPOR     Y7, Y6, Y6
 	VMOVDQU  192(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 384(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
 	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
 	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
 	VMOVDQU  Y7, 448(AX)
-	VMOVDQU  256(DX), Y6
-	VPSRLW   $0x03, Y6, Y7
+	VMOVDQU  256(DX), Y5
+	VPSRLW   $0x03, Y5, Y7
 	VPAND    bits1from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
+	VPOR     Y7, Y6, Y6
 	VMOVDQU  256(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 512(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
 	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
 	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
 	VMOVDQU  Y7, 576(AX)
-	VMOVDQU  320(DX), Y6
-	VPSRLW   $0x02, Y6, Y7
+	VMOVDQU  320(DX), Y5
+	VPSRLW   $0x02, Y5, Y7
 	VPAND    bits1from5<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
+	VPOR     Y7, Y6, Y6
 	VMOVDQU  320(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 640(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
 	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
 	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
 	VMOVDQU  Y7, 704(AX)
-	VMOVDQU  384(DX), Y6
-	VPSRLW   $0x01, Y6, Y7
+	VMOVDQU  384(DX), Y5
+	VPSRLW   $0x01, Y5, Y7
 	VPAND    bits1from6<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
+	VPOR     Y7, Y6, Y6
 	VMOVDQU  384(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 768(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 832(AX)
-	VMOVDQU  448(CX), Y6
-	VPAND    Y4, Y6, Y7
-	VPAND    Y2, Y5, Y9
-	VPSLLW   $0x09, Y5, Y10
+	VPSRLW   $0x08, Y5, Y5
 	VPCMPEQW Y1, Y7, Y8
 	VPANDN   Y0, Y8, Y8
 	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y10, Y10
-	VPOR     Y9, Y7, Y7
-	VPOR     Y10, Y7, Y7
-	VMOVDQU  Y7, 896(AX)
-	VPSRLW   $0x08, Y6, Y6
-	VPSRLW   $0x08, Y5, Y7
-	VPAND    Y2, Y7, Y7
-	VPSLLW   $0x01, Y5, Y8
-	VPCMPEQW Y1, Y6, Y5
-	VPANDN   Y0, Y5, Y5
-	VPADDW   Y5, Y6, Y6
-	VPSLLW   $0x06, Y6, Y6
+	VPSLLW   $0x09, Y5, Y8
 	VPAND    Y3, Y8, Y8
-	VPOR     Y7, Y6, Y6
-	VPOR     Y8, Y6, Y6
-	VMOVDQU  Y6, 960(AX)
-	VMOVDQU  32(DX), Y6
-	VPSRLW   $0x07, Y6, Y5
-	VPAND    bits1from0<>+0(SB), Y5, Y5
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 832(AX)
+	VMOVDQU  448(CX), Y5
+	VPAND    Y4, Y5, Y7
+	VMOVDQA  Y6, Y8
+	VPCMPEQW Y1, Y7, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y7, Y7
+	VPSLLW   $0x09, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, 896(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x09, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x06, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 960(AX)
+	VMOVDQU  32(DX), Y5
+	VPSRLW   $0x07, Y5, Y6
+	VPAND    bits1from0<>+0(SB), Y6, Y6
 	VMOVDQU  32(CX), Y7
 	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
 	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
 	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
 	VMOVDQU  Y8, 32(AX)
 	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 96(AX)
-	VMOVDQU  96(DX), Y6
-	VPSRLW   $0x06, Y6, Y7
-	VPAND    bits1from1<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  96(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 160(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 224(AX)
-	VMOVDQU  160(DX), Y6
-	VPSRLW   $0x05, Y6, Y7
-	VPAND    bits1from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  160(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 288(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 352(AX)
-	VMOVDQU  224(DX), Y6
-	VPSRLW   $0x04, Y6, Y7
-	VPAND    bits1from3<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  224(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 416(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 480(AX)
-	VMOVDQU  288(DX), Y6
-	VPSRLW   $0x03, Y6, Y7
-	VPAND    bits1from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  288(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 544(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 608(AX)
-	VMOVDQU  352(DX), Y6
-	VPSRLW   $0x02, Y6, Y7
-	VPAND    bits1from5<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  352(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 672(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 736(AX)
-	VMOVDQU  416(DX), Y6
-	VPSRLW   $0x01, Y6, Y7
-	VPAND    bits1from6<>+0(SB), Y7, Y7
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  416(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VPAND    Y2, Y6, Y10
-	VPSLLW   $0x09, Y6, Y11
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y3, Y11, Y11
-	VPOR     Y10, Y8, Y8
-	VPOR     Y11, Y8, Y8
-	VMOVDQU  Y8, 800(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y6, Y8
-	VPAND    Y2, Y8, Y8
-	VPSLLW   $0x01, Y6, Y9
-	VPCMPEQW Y1, Y7, Y6
-	VPANDN   Y0, Y6, Y6
-	VPADDW   Y6, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y9, Y9
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 864(AX)
-	VMOVDQU  480(CX), Y6
-	VPAND    Y4, Y6, Y7
-	VPAND    Y2, Y5, Y9
-	VPSLLW   $0x09, Y5, Y10
+	VPSRLW   $0x08, Y5, Y5
 	VPCMPEQW Y1, Y7, Y8
 	VPANDN   Y0, Y8, Y8
 	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y3, Y10, Y10
-	VPOR     Y9, Y7, Y7
-	VPOR     Y10, Y7, Y7
-	VMOVDQU  Y7, 928(AX)
-	VPSRLW   $0x08, Y6, Y6
-	VPSRLW   $0x08, Y5, Y7
-	VPAND    Y2, Y7, Y7
-	VPSLLW   $0x01, Y5, Y8
-	VPCMPEQW Y1, Y6, Y5
-	VPANDN   Y0, Y5, Y5
-	VPADDW   Y5, Y6, Y6
-	VPSLLW   $0x06, Y6, Y6
+	VPSLLW   $0x09, Y5, Y8
 	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 96(AX)
+	VMOVDQU  96(DX), Y5
+	VPSRLW   $0x06, Y5, Y7
+	VPAND    bits1from1<>+0(SB), Y7, Y7
 	VPOR     Y7, Y6, Y6
-	VPOR     Y8, Y6, Y6
-	VMOVDQU  Y6, 992(AX)
+	VMOVDQU  96(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x06, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 160(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 224(AX)
+	VMOVDQU  160(DX), Y5
+	VPSRLW   $0x05, Y5, Y7
+	VPAND    bits1from2<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  160(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x06, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 288(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 352(AX)
+	VMOVDQU  224(DX), Y5
+	VPSRLW   $0x04, Y5, Y7
+	VPAND    bits1from3<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  224(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x06, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 416(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 480(AX)
+	VMOVDQU  288(DX), Y5
+	VPSRLW   $0x03, Y5, Y7
+	VPAND    bits1from4<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  288(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x06, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 544(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 608(AX)
+	VMOVDQU  352(DX), Y5
+	VPSRLW   $0x02, Y5, Y7
+	VPAND    bits1from5<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  352(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x06, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 672(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 736(AX)
+	VMOVDQU  416(DX), Y5
+	VPSRLW   $0x01, Y5, Y7
+	VPAND    bits1from6<>+0(SB), Y7, Y7
+	VPOR     Y7, Y6, Y6
+	VMOVDQU  416(CX), Y7
+	VPAND    Y4, Y7, Y8
+	VMOVDQA  Y5, Y9
+	VPCMPEQW Y1, Y8, Y10
+	VPANDN   Y0, Y10, Y10
+	VPADDW   Y10, Y8, Y8
+	VPSLLW   $0x09, Y9, Y10
+	VPAND    Y3, Y10, Y10
+	VPSLLW   $0x06, Y8, Y8
+	VPAND    Y2, Y9, Y9
+	VPOR     Y9, Y8, Y8
+	VPOR     Y10, Y8, Y8
+	VMOVDQU  Y8, 800(AX)
+	VPSRLW   $0x08, Y7, Y7
+	VPSRLW   $0x08, Y5, Y5
+	VPCMPEQW Y1, Y7, Y8
+	VPANDN   Y0, Y8, Y8
+	VPADDW   Y8, Y7, Y7
+	VPSLLW   $0x09, Y5, Y8
+	VPAND    Y3, Y8, Y8
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y5, Y5
+	VPOR     Y5, Y7, Y7
+	VPOR     Y8, Y7, Y7
+	VMOVDQU  Y7, 864(AX)
+	VMOVDQU  480(CX), Y5
+	VPAND    Y4, Y5, Y7
+	VMOVDQA  Y6, Y8
+	VPCMPEQW Y1, Y7, Y9
+	VPANDN   Y0, Y9, Y9
+	VPADDW   Y9, Y7, Y7
+	VPSLLW   $0x09, Y8, Y9
+	VPAND    Y3, Y9, Y9
+	VPSLLW   $0x06, Y7, Y7
+	VPAND    Y2, Y8, Y8
+	VPOR     Y8, Y7, Y7
+	VPOR     Y9, Y7, Y7
+	VMOVDQU  Y7, 928(AX)
+	VPSRLW   $0x08, Y5, Y5
+	VPSRLW   $0x08, Y6, Y6
+	VPCMPEQW Y1, Y5, Y7
+	VPANDN   Y0, Y7, Y7
+	VPADDW   Y7, Y5, Y5
+	VPSLLW   $0x09, Y6, Y7
+	VPAND    Y3, Y7, Y7
+	VPSLLW   $0x06, Y5, Y5
+	VPAND    Y2, Y6, Y6
+	VPOR     Y6, Y5, Y5
+	VPOR     Y7, Y5, Y5
+	VMOVDQU  Y5, 992(AX)
 	ADDQ     $0x00000200, CX
 	ADDQ     $0x000001c0, DX
 	ADDQ     $0x00000400, AX
@@ -7710,12 +10809,6 @@ loop:
 end:
 	VZEROUPPER
 	RET
-
-DATA bits1from0<>+0(SB)/8, $0x0101010101010101
-DATA bits1from0<>+8(SB)/8, $0x0101010101010101
-DATA bits1from0<>+16(SB)/8, $0x0101010101010101
-DATA bits1from0<>+24(SB)/8, $0x0101010101010101
-GLOBL bits1from0<>(SB), RODATA|NOPTR, $32
 
 DATA bits1from1<>+0(SB)/8, $0x0202020202020202
 DATA bits1from1<>+8(SB)/8, $0x0202020202020202
@@ -7734,12 +10827,6 @@ DATA bits1from3<>+8(SB)/8, $0x0808080808080808
 DATA bits1from3<>+16(SB)/8, $0x0808080808080808
 DATA bits1from3<>+24(SB)/8, $0x0808080808080808
 GLOBL bits1from3<>(SB), RODATA|NOPTR, $32
-
-DATA bits1from4<>+0(SB)/8, $0x1010101010101010
-DATA bits1from4<>+8(SB)/8, $0x1010101010101010
-DATA bits1from4<>+16(SB)/8, $0x1010101010101010
-DATA bits1from4<>+24(SB)/8, $0x1010101010101010
-GLOBL bits1from4<>(SB), RODATA|NOPTR, $32
 
 DATA bits1from5<>+0(SB)/8, $0x2020202020202020
 DATA bits1from5<>+8(SB)/8, $0x2020202020202020
@@ -8534,12 +11621,6 @@ end:
 	VZEROUPPER
 	RET
 
-DATA bits3from0<>+0(SB)/8, $0x0707070707070707
-DATA bits3from0<>+8(SB)/8, $0x0707070707070707
-DATA bits3from0<>+16(SB)/8, $0x0707070707070707
-DATA bits3from0<>+24(SB)/8, $0x0707070707070707
-GLOBL bits3from0<>(SB), RODATA|NOPTR, $32
-
 DATA bits2from1<>+0(SB)/8, $0x0606060606060606
 DATA bits2from1<>+8(SB)/8, $0x0606060606060606
 DATA bits2from1<>+16(SB)/8, $0x0606060606060606
@@ -8645,12 +11726,6 @@ DATA bits3from4<>+16(SB)/8, $0x7070707070707070
 DATA bits3from4<>+24(SB)/8, $0x7070707070707070
 GLOBL bits3from4<>(SB), RODATA|NOPTR, $32
 
-DATA bits2from3<>+0(SB)/8, $0x1818181818181818
-DATA bits2from3<>+8(SB)/8, $0x1818181818181818
-DATA bits2from3<>+16(SB)/8, $0x1818181818181818
-DATA bits2from3<>+24(SB)/8, $0x1818181818181818
-GLOBL bits2from3<>(SB), RODATA|NOPTR, $32
-
 DATA bits3from5<>+0(SB)/8, $0xe0e0e0e0e0e0e0e0
 DATA bits3from5<>+8(SB)/8, $0xe0e0e0e0e0e0e0e0
 DATA bits3from5<>+16(SB)/8, $0xe0e0e0e0e0e0e0e0
@@ -8687,12 +11762,6 @@ loop:
 end:
 	VZEROUPPER
 	RET
-
-DATA bits4from0<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA bits4from0<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA bits4from0<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
-DATA bits4from0<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
-GLOBL bits4from0<>(SB), RODATA|NOPTR, $32
 
 // func pack4AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -8827,18 +11896,6 @@ DATA bits5from0<>+8(SB)/8, $0x1f1f1f1f1f1f1f1f
 DATA bits5from0<>+16(SB)/8, $0x1f1f1f1f1f1f1f1f
 DATA bits5from0<>+24(SB)/8, $0x1f1f1f1f1f1f1f1f
 GLOBL bits5from0<>(SB), RODATA|NOPTR, $32
-
-DATA bits3from1<>+0(SB)/8, $0x0e0e0e0e0e0e0e0e
-DATA bits3from1<>+8(SB)/8, $0x0e0e0e0e0e0e0e0e
-DATA bits3from1<>+16(SB)/8, $0x0e0e0e0e0e0e0e0e
-DATA bits3from1<>+24(SB)/8, $0x0e0e0e0e0e0e0e0e
-GLOBL bits3from1<>(SB), RODATA|NOPTR, $32
-
-DATA bits3from2<>+0(SB)/8, $0x1c1c1c1c1c1c1c1c
-DATA bits3from2<>+8(SB)/8, $0x1c1c1c1c1c1c1c1c
-DATA bits3from2<>+16(SB)/8, $0x1c1c1c1c1c1c1c1c
-DATA bits3from2<>+24(SB)/8, $0x1c1c1c1c1c1c1c1c
-GLOBL bits3from2<>(SB), RODATA|NOPTR, $32
 
 // func pack5AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
@@ -10166,4 +13223,167 @@ step:
 	SUBQ    DI, AX
 	MOVQ    AX, 184(CX)
 	MOVQ    R15, 56(CX)
+	RET
+
+// func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint64, groups int)
+// Requires: BMI2
+TEXT ·huffmanEncode1BMI2(SB), NOSPLIT, $0-40
+	MOVQ codes+16(FP), AX
+	MOVQ groups+32(FP), CX
+	MOVQ lanes+24(FP), DI
+	MOVQ (DI), DX
+	MOVQ 8(DI), BX
+	MOVQ 16(DI), SI
+	MOVQ 24(DI), DI
+	MOVQ dst+0(FP), R8
+	ADDQ R8, SI
+	MOVQ src+8(FP), R8
+	ADDQ R8, DI
+
+group:
+	MOVBQZX -1(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -2(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -3(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -4(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	SUBQ    $0x04, DI
+	MOVQ    BX, R8
+	NEGQ    R8
+	SHRXQ   R8, DX, R8
+	MOVQ    R8, (SI)
+	MOVBLZX BL, R8
+	SHRL    $0x03, R8
+	ADDQ    R8, SI
+	ANDL    $0x07, BX
+	DECQ    CX
+	JNE     group
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, SI
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, DI
+	MOVQ    lanes+24(FP), AX
+	MOVQ    DX, (AX)
+	MOVQ    BX, 8(AX)
+	MOVQ    SI, 16(AX)
+	MOVQ    DI, 24(AX)
+	RET
+
+// func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)
+// Requires: BMI2
+TEXT ·huffmanEncode2BMI2(SB), NOSPLIT, $0-40
+	MOVQ codes+16(FP), AX
+	MOVQ groups+32(FP), CX
+	MOVQ lanes+24(FP), DI
+	MOVQ (DI), DX
+	MOVQ 8(DI), BX
+	MOVQ 16(DI), SI
+	MOVQ 24(DI), DI
+	MOVQ dst+0(FP), R8
+	ADDQ R8, SI
+	MOVQ src+8(FP), R8
+	ADDQ R8, DI
+	MOVQ lanes+24(FP), R11
+	MOVQ 32(R11), R8
+	MOVQ 40(R11), R9
+	MOVQ 48(R11), R10
+	MOVQ 56(R11), R11
+	MOVQ dst+0(FP), R12
+	ADDQ R12, R10
+	MOVQ src+8(FP), R12
+	ADDQ R12, R11
+
+group:
+	MOVBQZX -1(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -1(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -2(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -2(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -3(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -3(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -4(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -4(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	SUBQ    $0x04, DI
+	MOVQ    BX, R12
+	NEGQ    R12
+	SHRXQ   R12, DX, R12
+	MOVQ    R12, (SI)
+	MOVBLZX BL, R12
+	SHRL    $0x03, R12
+	ADDQ    R12, SI
+	ANDL    $0x07, BX
+	SUBQ    $0x04, R11
+	MOVQ    R9, R12
+	NEGQ    R12
+	SHRXQ   R12, R8, R12
+	MOVQ    R12, (R10)
+	MOVBLZX R9, R12
+	SHRL    $0x03, R12
+	ADDQ    R12, R10
+	ANDL    $0x07, R9
+	DECQ    CX
+	JNE     group
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, SI
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, DI
+	MOVQ    lanes+24(FP), AX
+	MOVQ    DX, (AX)
+	MOVQ    BX, 8(AX)
+	MOVQ    SI, 16(AX)
+	MOVQ    DI, 24(AX)
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, R10
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, R11
+	MOVQ    lanes+24(FP), AX
+	MOVQ    R8, 32(AX)
+	MOVQ    R9, 40(AX)
+	MOVQ    R10, 48(AX)
+	MOVQ    R11, 56(AX)
 	RET

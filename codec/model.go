@@ -7,6 +7,7 @@ import "fmt"
 type model struct {
 	sel     *selection // or nil
 	placed  bool       // while parsing: a block of sel's run was seen
+	used    bool       // while parsing: a block was seen
 	split   split
 	streams []stream
 
@@ -23,6 +24,15 @@ func newModel(s split) *model {
 	return m
 }
 
+// useOnce counts a block of the model: tables that serve one alone are made
+// anew when it is read, in the decoder's memory, rather than kept.
+func (m *model) useOnce() {
+	for i := range m.streams {
+		m.streams[i].kept = m.used
+	}
+	m.used = true
+}
+
 func (m *model) merger() *merger {
 	return m.merge.get(func() *merger { return newMerger(&m.split) })
 }
@@ -31,7 +41,7 @@ func (m *model) merger() *merger {
 // 1, packed, and that a kernel may merge as they are.
 func (m *model) packedRaw() bool {
 	return m.split.kind == splitTop && m.split.width == 2 && m.split.raw < 8 && m.split.raw > 0 &&
-		m.streams[1].coder == coderBits && m.merger().swar
+		m.streams[1].coder == coderBits && m.merger().joins && m.merger().joining.packed
 }
 
 func (m *model) marshal(dst []byte) []byte {
@@ -87,14 +97,32 @@ func (m *model) memSize() int {
 		size += 2048
 	}
 	for i := range m.streams {
-		switch s := &m.streams[i]; s.coder {
-		case coderRANS:
-			size += 4*ransTotal + 1024
-		case coderContexts:
-			size += s.context.classes*(4*ransTotal+1024) + s.context.memSize()
-		case coderHuffman:
-			size += 8<<max(shortIndex, s.lengths.longest()) + 512
-		}
+		size += m.streams[i].memSize()
+	}
+	return size
+}
+
+// memSize is about the bytes that the stream's parameters take, and the tables
+// that are kept.
+func (s *stream) memSize() (size int) {
+	switch s.coder {
+	case coderRANS:
+		size = 1024
+	case coderContexts:
+		size = s.context.classes*1024 + s.context.memSize()
+	case coderHuffman:
+		size = 512
+	}
+	if !s.kept {
+		return size
+	}
+	switch s.coder {
+	case coderRANS:
+		size += 4 * ransTotal
+	case coderContexts:
+		size += s.context.classes * 4 * ransTotal
+	case coderHuffman:
+		size += 8 << max(shortIndex, s.lengths.longest())
 	}
 	return size
 }

@@ -7,14 +7,24 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// sampleLen is how much of a run is tried before zstd codes all of it.
+// sampleLen is how much of a run is tried, at most, before zstd codes all of it.
 const sampleLen = 32 << 10
 
-// zstdPromises tells by a sample whether zstd on a run's planes may beat what
-// the other model takes.
-func (e *Encoder) zstdPromises(planes *split, data []byte, bits float64) bool {
-	perByte := bits / 8 / float64(len(data))
-	return e.sampleSize(planes, sampleOf(data, planes.width, sampleLen), perByte) < perByte
+// sampleLen is less where speed counts.
+func (l Level) sampleLen() int {
+	switch l {
+	case Fast:
+		return sampleLen / 4
+	case Balanced:
+		return sampleLen / 2
+	}
+	return sampleLen
+}
+
+// planesShare estimates by a sample the share of its size that zstd makes of a
+// run's planes, if that may be below most.
+func (e *Encoder) planesShare(planes *split, data []byte, most float64) float64 {
+	return e.sampleSize(planes, sampleOf(data, planes.width, e.level.sampleLen()), most)
 }
 
 // trialGain is about how much smaller zstd at its strongest makes what repeats
@@ -26,22 +36,28 @@ const trialGain = 0.95
 func (e *Encoder) sampleSize(s *split, sample []byte, most float64) float64 {
 	streams := e.apart.take(s, sample)
 	repeats := e.repeats.any(streams)
-	if !repeats && entropyOf(streams) >= most*float64(len(sample)) {
+	if !repeats && (e.fast() || entropyOf(streams) >= most*float64(len(sample))) {
 		return math.Inf(1)
-	}
-	if e.trial == nil {
-		e.trial = newZstdEncoder(zstd.SpeedDefault)
 	}
 	size := 0
 	for _, stream := range streams {
-		e.trialled = e.trial.EncodeAll(stream, e.trialled[:0])
+		e.trialled = e.trialEncoder().EncodeAll(stream, e.trialled[:0])
 		size += len(e.trialled)
 	}
 	share := float64(size) / float64(len(sample))
-	if repeats {
+	if repeats && !e.fast() {
 		share *= trialGain
 	}
 	return share
+}
+
+// trialEncoder is the encoder of samples and, at the level fast, of all: the
+// strongest takes many times as long for a few percent.
+func (e *Encoder) trialEncoder() *zstd.Encoder {
+	if e.trial == nil {
+		e.trial = newZstdEncoder(zstd.SpeedDefault)
+	}
+	return e.trial
 }
 
 // entropyOf is the bytes that the streams take by their entropies: zstd makes
@@ -67,6 +83,7 @@ type repeats struct {
 const (
 	repeatBits = 12
 	repeatLen  = 16   // bytes: fewer repeat by chance in a plane of exponents
+	repeatSome = 8    // one place of so many is looked at
 	repeatOnce = 1024 // in how many places one repeat is too many for chance
 )
 
@@ -81,18 +98,22 @@ func (r *repeats) any(streams [][]byte) bool {
 	return false
 }
 
-// count gives the places at which the next repeatLen bytes are those of the
-// last place with their hash.
+// count estimates the places at which the next repeatLen bytes are those of the
+// last place with their hash. Only places where the bytes themselves say so are
+// looked at, one of repeatSome: they say the same wherever they occur.
 func (r *repeats) count(b []byte) (found int) {
 	clear(r.last[:])
 	for i := 0; len(b)-i >= repeatLen; i++ {
 		next := (*[repeatLen]byte)(b[i:])
-		v, w := binary.LittleEndian.Uint64(next[:]), binary.LittleEndian.Uint64(next[8:])
-		hash := (v*0x9e3779b97f4a7c15 ^ w) * 0xc2b2ae3d27d4eb4f
+		v := binary.LittleEndian.Uint64(next[:]) * 0x9e3779b97f4a7c15
+		if v >= math.MaxUint64/repeatSome {
+			continue
+		}
+		hash := (v ^ binary.LittleEndian.Uint64(next[8:])) * 0xc2b2ae3d27d4eb4f
 		last := &r.last[hash>>(64-repeatBits)]
 		tag := uint32(hash) &^ (sampleLen - 1)
 		if at := int(*last & (sampleLen - 1)); *last&^(sampleLen-1) == tag && at < i && *next == [repeatLen]byte(b[at:]) {
-			found++
+			found += repeatSome
 		}
 		*last = tag | uint32(i)
 	}

@@ -26,16 +26,22 @@ type ransTable [ransTotal]uint32
 
 func newRANSTable(f frequencies) *ransTable {
 	t := new(ransTable)
-	slot := 0
-	for s, v := range f {
-		e := uint32(v) | uint32(s)<<24
-		for range v {
-			t[slot] = e
+	t.fill(f)
+	return t
+}
+
+func (t *ransTable) fill(f frequencies) {
+	done, filled := ransTableVector(t, f)
+	left := t[filled:]
+	for s, v := range f[done:] {
+		run := left[:v]
+		left = left[v:]
+		e := uint32(v) | uint32(done+s)<<24
+		for i := range run {
+			run[i] = e
 			e += 1 << 12
-			slot++
 		}
 	}
-	return t
 }
 
 // lanesFor is the number of lanes, as a power of two, that keeps their cost

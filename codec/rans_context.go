@@ -12,18 +12,28 @@ import (
 type contextTables []uint32
 
 func newContextTables(freqs []frequencies) *contextTables {
-	t := make(contextTables, 0, len(freqs)*ransTotal)
-	for _, f := range freqs {
-		t = append(t, newRANSTable(f)[:]...)
+	t := new(contextTables)
+	t.fill(freqs)
+	return t
+}
+
+func (t *contextTables) fill(freqs []frequencies) {
+	if n := len(freqs) * ransTotal; cap(*t) < n {
+		*t = make(contextTables, n)
+	} else {
+		*t = (*t)[:n]
 	}
-	return &t
+	for i, f := range freqs {
+		(*ransTable)((*t)[i*ransTotal:]).fill(f)
+	}
 }
 
 // contextDecoder decodes a stream with classes, a block at a time.
 type contextDecoder struct {
 	rans    ransDecoder
-	classes []byte // scratch
-	coded   []byte // scratch: symbols in the order in which they are coded
+	own     contextTables // of a stream that keeps none
+	classes []byte        // scratch
+	coded   []byte        // scratch: symbols in the order in which they are coded
 }
 
 // decode fills dst, the symbols of a block that begins at element at of its
@@ -32,7 +42,7 @@ func (d *contextDecoder) decode(s *stream, dst, src []byte, at uint64) error {
 	if err := d.rans.init(nil, s.lanesLog2, src); err != nil {
 		return err
 	}
-	tables := *s.contextLookup.get(func() *contextTables { return newContextTables(s.freqs) })
+	tables := d.tables(s)
 	if cap(d.classes) < len(dst) {
 		d.classes, d.coded = make([]byte, len(dst)), make([]byte, len(dst))
 	}
@@ -57,6 +67,15 @@ func (d *contextDecoder) decode(s *stream, dst, src []byte, at uint64) error {
 		return err
 	}
 	return d.rans.close()
+}
+
+// tables gives the tables of s, kept with it if more than one block needs them.
+func (d *contextDecoder) tables(s *stream) contextTables {
+	if s.kept {
+		return *s.contextLookup.get(func() *contextTables { return newContextTables(s.freqs) })
+	}
+	d.own.fill(s.freqs)
+	return d.own
 }
 
 // afterNeighbours decodes dst, in which a symbol's neighbour is lag before it:

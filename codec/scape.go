@@ -11,8 +11,7 @@ import "math"
 type run struct {
 	from, to int     // bytes of the chunk
 	shape    []int64 // of the tensor, if it is all of one
-	hist     *histogram
-	top      choice
+	top      measured
 	context  *contextChoice // nil: none
 	cost     float64        // bits, with the overhead of a model and a block
 }
@@ -48,6 +47,7 @@ func (e *Encoder) encodePlain(data []byte, elem Elem, parts []Part) {
 // runs cuts a chunk at the tensors' borders wherever tables of their own make
 // the parts smaller.
 func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
+	e.top.init(elem, e.fast())
 	var runs []run
 	start := 0
 	var part Part
@@ -63,9 +63,9 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 		if end <= start || end > len(data) || end%int(elem.Width) != 0 {
 			continue
 		}
-		next := run{from: start, to: end, hist: e.count.count(data[start:end], int(elem.Width))}
-		next.measure(elem, e.fast())
-		if c, ok := e.finder.find(data[start:end], elem, of, next.top, e.level, e.contextBlockLen()); ok {
+		next := run{from: start, to: end}
+		next.set(e.top.choose(e.count.count(data[start:end], int(elem.Width))))
+		if c, ok := e.finder.find(data[start:end], elem, of, next.top.choice, e.level, e.contextBlockLen()); ok {
 			c.context.fromChunk((e.at + start) / int(elem.Width))
 			next.context = &c
 			next.cost = c.cost + runOverhead
@@ -74,23 +74,40 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 			next.shape = parts[i-1].Shape
 		}
 		start = end
-		if last := len(runs) - 1; last >= 0 && runs[last].context == nil && next.context == nil {
-			both := run{from: runs[last].from, to: end, hist: runs[last].hist.join(next.hist)}
-			both.measure(elem, e.fast())
-			if both.cost <= runs[last].cost+next.cost || len(e.models)+len(runs) >= maxRuns {
-				runs[last] = both
-				continue
-			}
+		if last := len(runs) - 1; last >= 0 && e.join(&runs[last], &next, data, elem, len(e.models)+len(runs) >= maxRuns) {
+			continue
 		}
 		runs = append(runs, next)
 	}
 	return runs
 }
 
-func (r *run) measure(elem Elem, fast bool) {
-	var ok bool
-	if r.top, ok = chooseTop(r.hist, elem, fast); !ok {
-		r.top.cost = float64(8 * (r.to - r.from))
+// join makes a longer run of last and next, if neither has contexts and one
+// model for both is cheaper, or must do.
+func (e *Encoder) join(last, next *run, data []byte, elem Elem, must bool) bool {
+	if last.context != nil || next.context != nil {
+		return false
+	}
+	limit := last.cost + next.cost - runOverhead
+	if must {
+		limit = math.Inf(1)
+	}
+	both := run{from: last.from, to: next.to}
+	m := e.top.chooseJoined(&last.top, &next.top, limit, func() *histogram {
+		return e.count.count(data[both.from:both.to], int(elem.Width))
+	})
+	both.set(m)
+	if !must && both.cost > limit+runOverhead {
+		return false
+	}
+	*last = both
+	return true
+}
+
+// set takes what was measured of a run.
+func (r *run) set(m measured) {
+	if r.top = m; !m.ok {
+		r.top.cost = max(float64(8*(r.to-r.from)), m.cost)
 	}
 	r.cost = r.top.cost + runOverhead
 }
@@ -103,7 +120,11 @@ func (e *Encoder) encodeFloats(data []byte, r run, elem Elem) {
 func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 	planes := planesOf(elem)
 	if r.top.split.kind != splitTop {
-		return e.withTransposed([]*model{e.planeModel(data, elem), zstdModel(planes)}, data, r, elem, math.Inf(1))
+		models := []*model{e.planeModel(data, elem), zstdModel(planes)}
+		if columns, ok := e.transposedPlanes(data, elem, r.shape, math.Inf(1)); ok {
+			models = append(models, zstdModel(columns))
+		}
+		return models
 	}
 	m := newModel(r.top.split)
 	blockLen := e.blockLen
@@ -120,10 +141,16 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 	}
 	bits += e.chooseRest(m, data, perBlock)
 	models := []*model{m}
-	if e.zstdPromises(&planes, data, bits) {
+	perByte := bits / 8 / float64(len(data))
+	plain := e.planesShare(&planes, data, perByte)
+	columns, transposed := e.transposedPlanes(data, elem, r.shape, min(perByte, plain))
+	if plain < perByte && !transposed {
 		models = append(models, zstdModel(planes))
 	}
-	return e.withTransposed(models, data, r, elem, bits)
+	if transposed {
+		models = append(models, zstdModel(columns))
+	}
+	return models
 }
 
 func (e *Encoder) contextBlockLen() int { return max(e.blockLen, contextBlockLen) }
@@ -240,21 +267,23 @@ func (e *Encoder) encodeSmaller(data []byte, models ...*model) {
 		return
 	}
 	start := e.mark()
-	var best *model
-	bestSize, bestLen, lastLen := 0, 0, 0
-	for _, m := range models {
-		for _, blockLen := range e.blockLensFor(m, len(data)) {
+	var best kept
+	bestSize := math.MaxInt
+	for i, m := range models {
+		lens := e.blockLensFor(m, len(data))
+		for k, blockLen := range lens {
 			e.rewind(start)
 			e.encodeRun(m, data, blockLen)
-			if size := e.size(); best == nil || size < bestSize {
-				best, bestSize, bestLen = m, size, blockLen
+			size := e.size()
+			last := i == len(models)-1 && k == len(lens)-1
+			switch {
+			case size < bestSize && !last:
+				best, bestSize = e.keep(start), size
+			case size >= bestSize && last:
+				e.rewind(start)
+				e.restore(best)
 			}
-			lastLen = blockLen
 		}
-	}
-	if best != models[len(models)-1] || bestLen != lastLen {
-		e.rewind(start)
-		e.encodeRun(best, data, bestLen)
 	}
 }
 

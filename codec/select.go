@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 )
 
@@ -149,8 +150,8 @@ func probe(k, n int) int {
 func probablyShares(a, b []byte, width int) bool {
 	equal := 0
 	for k := range selectProbes {
-		at := probe(k, len(a)/width) * width
-		if bytes.Equal(a[at:at+width], b[at:at+width]) {
+		at := probe(k, len(a)/width)
+		if elementAt(a, at, width) == elementAt(b, at, width) {
 			equal++
 		}
 	}
@@ -160,21 +161,41 @@ func probablyShares(a, b []byte, width int) bool {
 // commonElement gives the element of data that is the most common, as far as
 // probes tell; nil if none is.
 func commonElement(data []byte, width int) []byte {
-	counts := map[[maxSplitWidth]byte]int{}
-	var common [maxSplitWidth]byte
+	const slotBits = 10 // twice as many slots as probes
+	var slots [1 << slotBits]struct {
+		value uint64
+		count int
+	}
+	common := &slots[0]
 	for k := range selectProbes {
-		at := probe(k, len(data)/width) * width
-		var v [maxSplitWidth]byte
-		copy(v[:], data[at:at+width])
-		counts[v]++
-		if counts[v] > counts[common] {
-			common = v
+		v := elementAt(data, probe(k, len(data)/width), width)
+		at := v * 0x9e3779b97f4a7c15 >> (64 - slotBits)
+		for slots[at].count > 0 && slots[at].value != v {
+			at = (at + 1) % uint64(len(slots))
+		}
+		slots[at].value = v
+		if slots[at].count++; slots[at].count > common.count {
+			common = &slots[at]
 		}
 	}
-	if float64(counts[common]) < selectProbes*minSelectShare {
+	if float64(common.count) < selectProbes*minSelectShare {
 		return nil
 	}
-	return common[:width]
+	return binary.LittleEndian.AppendUint64(nil, common.value)[:width]
+}
+
+// elementAt is element i of data as a number.
+func elementAt(data []byte, i, width int) uint64 {
+	switch b := data[i*width:]; width {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(binary.LittleEndian.Uint16(b))
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(b))
+	default:
+		return binary.LittleEndian.Uint64(b)
+	}
 }
 
 // leaveOut sets the bits of the indices under which data differs from filler, and
@@ -226,8 +247,9 @@ func (e *Encoder) selecting(data []byte, elem Elem, s *selection) []*model {
 	switch {
 	case len(left) == 0:
 	case elem.Exponent > 0:
-		r := run{to: len(left), hist: e.count.count(left, s.width)}
-		r.measure(elem, e.fast())
+		r := run{to: len(left)}
+		e.top.init(elem, e.fast())
+		r.set(e.top.choose(e.count.count(left, s.width)))
 		models = e.floatModels(left, r, elem)
 	default:
 		models = e.planeModels(left, elem)

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 )
 
 // splitSelect, as the number of a split, says that a selection and the model
@@ -126,18 +127,30 @@ func (s *selection) isCoded(index int) bool { return s.coded[index>>3]>>(index&7
 // on, that are all coded or all not. Their places are counted from start.
 func (s *selection) each(start, n int, f func(at, size int, coded bool)) {
 	place := (start + s.phase) % (s.stride * s.count)
-	index, left := place/s.stride, s.stride-place%s.stride
+	index, passed := place/s.stride, place%s.stride
 	for at := 0; at < n; {
 		from, coded := at, s.isCoded(index)
 		for at < n && s.isCoded(index) == coded {
-			at += min(left, n-at)
-			left = s.stride
-			if index++; index == s.count {
+			same := s.alike(index)
+			at += min(same*s.stride-passed, n-at)
+			passed = 0
+			if index += same; index == s.count {
 				index = 0
 			}
 		}
 		f(from, at-from, coded)
 	}
+}
+
+// alike counts the indices from index on that are coded or not like it: it may
+// stop short at a multiple of 8, and does so at the last index.
+func (s *selection) alike(index int) int {
+	bit := index & 7
+	same := s.coded[index>>3] >> bit
+	if same&1 == 0 {
+		same = ^same
+	}
+	return min(bits.TrailingZeros8(^same), 8-bit, s.count-index)
 }
 
 // codedOf counts the coded ones of n elements from element start of the run.

@@ -37,6 +37,7 @@ type stream struct {
 	freqs   []frequencies // coderContexts: of each class
 	classOf [256]byte     // coderContexts by neighbour: the class that a symbol makes
 
+	kept          bool // more than one block needs the tables below
 	lookup        lazy[ransTable]
 	huffmanLookup lazy[huffmanTable]
 	contextLookup lazy[contextTables]
@@ -187,8 +188,11 @@ type streamDecoder struct {
 	src     []byte // what is left, but for coderRANS and coderHuffman
 	rans    ransDecoder
 	huffman huffmanDecoder
-	whole   []byte     // scratch for coders that decode all at once
-	tile    [tile]byte // scratch: the symbols read last
+	// The tables of a stream that keeps none.
+	ownRANS    *ransTable
+	ownHuffman huffmanTable
+	whole      []byte     // scratch for coders that decode all at once
+	tile       [tile]byte // scratch: the symbols read last
 }
 
 // init starts on n symbols coded as src, the first of them that of element at
@@ -204,16 +208,36 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 			d.tile[i] = s.constant
 		}
 	case coderRANS:
-		return d.rans.init(s.lookup.get(func() *ransTable { return newRANSTable(s.freq) }), s.lanesLog2, src)
+		return d.rans.init(d.ransTable(s), s.lanesLog2, src)
 	case coderHuffman:
-		table := s.huffmanLookup.get(func() *huffmanTable { return newHuffmanTable(s.lengths) })
-		return d.huffman.init(table, s.streamsLog2, n, src)
+		return d.huffman.init(d.huffmanTable(s, n), s.streamsLog2, n, src)
 	case coderZstd:
 		return decodeZstd(tools.zstdDecoder(), d.all(n), src)
 	case coderContexts:
 		return tools.contexts.decode(s, d.all(n), src, at)
 	}
 	return nil
+}
+
+// ransTable gives the table of s, kept with it if more than one block needs it.
+func (d *streamDecoder) ransTable(s *stream) *ransTable {
+	if s.kept {
+		return s.lookup.get(func() *ransTable { return newRANSTable(s.freq) })
+	}
+	if d.ownRANS == nil {
+		d.ownRANS = new(ransTable)
+	}
+	d.ownRANS.fill(s.freq)
+	return d.ownRANS
+}
+
+// huffmanTable is ransTable for coderHuffman, and a block of n symbols.
+func (d *streamDecoder) huffmanTable(s *stream, n int) *huffmanTable {
+	if s.kept {
+		return s.huffmanLookup.get(func() *huffmanTable { return newHuffmanTable(s.lengths) })
+	}
+	d.ownHuffman.fill(s.lengths, entrySymbolsFor(n))
+	return &d.ownHuffman
 }
 
 // all gives room for all n symbols, from which read takes them.

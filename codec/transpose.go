@@ -83,17 +83,17 @@ const wideBlockLen = 1 << 20
 const minSampleRows = 8
 
 // transposedPlanes gives the split into planes, by columns as the shape of data
-// suggests, that zstd makes smallest of a sample, if that promises fewer than
-// bits for all.
-func (e *Encoder) transposedPlanes(data []byte, elem Elem, shape []int64, bits float64) (split, bool) {
+// suggests, that zstd makes smallest of a sample, if its share of that is less
+// than least.
+func (e *Encoder) transposedPlanes(data []byte, elem Elem, shape []int64, least float64) (split, bool) {
 	width := int(elem.Width)
-	least, best := bits/8/float64(len(data)), split{}
+	best := split{}
 	for _, columns := range trailing(shape) {
-		if columns*minSampleRows*width > min(len(data), sampleLen) {
+		if columns*minSampleRows*width > min(len(data), e.level.sampleLen()) {
 			break
 		}
 		s := split{kind: splitPlanes, width: width, columns: columns}
-		if size := e.sampleSize(&s, sampleOf(data, columns*width, sampleLen), least); size < least {
+		if size := e.sampleSize(&s, sampleOf(data, columns*width, e.level.sampleLen()), least); size < least {
 			least, best = size, s
 		}
 	}
@@ -124,15 +124,6 @@ func sampleOf(data []byte, row, limit int) []byte {
 	size := max(limit/row, 1) * row
 	at := (len(data) - size) / 2 / row * row
 	return data[at : at+size]
-}
-
-// withTransposed adds to models the one by transposed planes that a sample
-// recommends.
-func (e *Encoder) withTransposed(models []*model, data []byte, r run, elem Elem, bits float64) []*model {
-	if s, ok := e.transposedPlanes(data, elem, r.shape, bits); ok {
-		models = append(models, zstdModel(s))
-	}
-	return models
 }
 
 // blockLensFor gives the lengths of blocks to try m with, for a run of n bytes.

@@ -17,18 +17,22 @@ import (
 	"github.com/scapefs/scapefs/codec"
 )
 
-// Every model, by every method, read in every way, is what it was.
+// Every model, by every method and level, read in every way, is what it was.
 func TestEveryMethodReadsBack(t *testing.T) {
 	needFUSE(t)
-	methods := []string{"auto"}
+	choices := map[string][]string{}
 	for _, m := range codec.Methods() {
-		methods = append(methods, m.String())
+		choices[m.String()] = []string{"--codec", m.String()}
 	}
-	for _, method := range methods {
-		t.Run(method, func(t *testing.T) {
+	for _, l := range codec.Levels() {
+		choices["auto, "+l.String()] = []string{"--level", l.String()}
+	}
+	for name, choice := range choices {
+		t.Run(name, func(t *testing.T) {
 			packed := t.TempDir()
 			files := models(t)
-			must(t, append([]string{"pack", "--codec", method, "-o", packed + "/"}, files...)...)
+			args := append([]string{"pack"}, choice...)
+			must(t, append(append(args, "-o", packed+"/"), files...)...)
 			point := mount(t, packed)
 			for _, file := range files {
 				want, err := os.ReadFile(file)

@@ -13,13 +13,27 @@ import (
 func main() {
 	ConstraintExpr("amd64,!purego")
 	for _, classes := range []bool{false, true} {
-		ransAVX2(classes)
-		ransAVX512(classes)
+		for lanes := 4; lanes <= 64; lanes *= 2 {
+			k := ransKernel{lanes, classes}
+			if lanes <= 8 {
+				k.scalar()
+				continue
+			}
+			k.avx2()
+			k.avx512()
+		}
 	}
 	encodeRANS()
-	mergeAVX2()
-	mergePackedAVX2(6)
-	mergePackedAVX2(7)
+	joinUnitsAVX2("joinPairedAVX2", "joinPairedAVX2 puts groups of 64 units together, of up to 8 raw bits.", false, true)
+	joinUnitsAVX2("joinPairedWideAVX2", "joinPairedWideAVX2 is joinPairedAVX2 for more than 8 raw bits.", true, true)
+	joinUnitsAVX2("joinNaturalAVX2", "joinNaturalAVX2 is joinPairedAVX2 in natural order.", false, false)
+	joinUnitsAVX2("joinNaturalWideAVX2", "joinNaturalWideAVX2 is joinPairedWideAVX2 in natural order.", true, false)
+	ransTableAVX2()
+	joinPlanesAVX2()
+	joinWideAVX2()
+	for k := 4; k <= 7; k++ {
+		joinPackedAVX2(k)
+	}
 	takeAVX2("takePairedAVX2", "takePairedAVX2 takes groups of 64 units apart, with up to 8 raw bits.", false, true)
 	takeAVX2("takePairedWideAVX2", "takePairedWideAVX2 is takePairedAVX2 for more than 8 raw bits.", true, true)
 	takeAVX2("takeNaturalAVX2", "takeNaturalAVX2 is takePairedAVX2 in natural order.", false, false)
@@ -32,6 +46,8 @@ func main() {
 	}
 	huffmanBMI2(11, 5)
 	huffmanBMI2(12, 4)
+	huffmanEncodeBMI2(1)
+	huffmanEncodeBMI2(2)
 	Generate()
 }
 

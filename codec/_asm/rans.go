@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"sync"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -8,28 +9,40 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-const lanes = 64
-
 // ransArgs are the registers that both rANS decoders take their arguments in.
 type ransArgs struct {
 	dst, groups, state, table, words, limit Register
 	classes                                 Register // nil: one table for all
+	lanes                                   int
 }
 
-func ransStart(name, doc string, classes bool) ransArgs {
+// ransKernel describes a decoder to generate.
+type ransKernel struct {
+	lanes   int
+	classes bool
+}
+
+// start begins the function of a kernel for that instruction set.
+func (k ransKernel) start(set string) ransArgs {
+	name := fmt.Sprintf("ransDecode%d%s", k.lanes, set)
+	doc := fmt.Sprintf("%s decodes groups of %d symbols until groups are done or words passes limit, behind which %d bytes are readable.", name, k.lanes, 2*k.lanes)
 	signature := "func(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words, limit *byte) (done, taken int)"
-	if classes {
+	if k.classes {
+		plain := name
+		name = fmt.Sprintf("ransDecodeClasses%d%s", k.lanes, set)
+		doc = fmt.Sprintf("%s is %s with a table for each class, and the class of each symbol.", name, plain)
 		signature = "func(dst *byte, groups int, state *[64]uint32, table *uint32, words, limit, classes *byte) (done, taken int)"
 	}
 	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(doc)
 	a := ransArgs{
-		dst: Load(Param("dst"), GP64()), groups: Load(Param("groups"), GP64()),
+		lanes: k.lanes,
+		dst:   Load(Param("dst"), GP64()), groups: Load(Param("groups"), GP64()),
 		state: Load(Param("state"), GP64()), table: Load(Param("table"), GP64()),
 		words: Load(Param("words"), GP64()), limit: Load(Param("limit"), GP64()),
 	}
-	if classes {
+	if k.classes {
 		a.classes = Load(Param("classes"), GP64())
 	}
 	return a
@@ -76,21 +89,17 @@ var ransOrder = sync.OnceValue(func() Mem {
 	return m
 })
 
-func ransAVX2(classes bool) {
-	name, doc := "ransDecodeAVX2", "ransDecodeAVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable."
-	if classes {
-		name, doc = "ransDecodeClassesAVX2", "ransDecodeClassesAVX2 is ransDecodeAVX2 with a table for each class, and the class of each symbol."
-	}
-	a := ransStart(name, doc, classes)
-	order, sel := ransOrder(), selectWords()
-
+// avx2 generates a kernel for 16 lanes or more.
+func (k ransKernel) avx2() {
+	a := k.start("AVX2")
+	sel := selectWords()
 	selBase := GP64()
 	LEAQ(sel, selBase)
 	start, left := GP64(), GP64()
 	MOVQ(a.words, start)
 	MOVQ(a.groups, left)
 	// By hand, as the allocator would reach for the registers that AVX2 lacks.
-	x := [8]VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7}
+	x := []VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7}[:k.lanes/8]
 	mask, zero := Y8, Y9
 	for i := range x {
 		VMOVDQU(Mem{Base: a.state, Disp: 32 * i}, x[i])
@@ -104,16 +113,8 @@ func ransAVX2(classes bool) {
 	JA(LabelRef("end"))
 	TESTQ(left, left)
 	JE(LabelRef("end"))
-	for half := range 2 {
-		for q, pair := range []VecPhysical{Y10, Y11} {
-			ransVectorAVX2(a, x[4*half+2*q], pair, selBase, 32*half+16*q)
-			ransVectorAVX2(a, x[4*half+2*q+1], Y12, selBase, 32*half+16*q+8)
-			VPACKUSDW(Y12, pair, pair)
-		}
-		VPACKUSWB(Y11, Y10, Y10)
-		VMOVDQU(order, Y12)
-		VPERMD(Y10, Y12, Y10)
-		VMOVDQU(Y10, Mem{Base: a.dst, Disp: 32 * half})
+	for at := 0; at < len(x); at += 4 {
+		ransSymbolsAVX2(a, x[at:min(at+4, len(x))], selBase, 8*at)
 	}
 	a.advance()
 	DECQ(left)
@@ -126,11 +127,34 @@ func ransAVX2(classes bool) {
 	ransReturn(a, left, start)
 }
 
+// ransSymbolsAVX2 takes the lanes of two or four vectors, the first of
+// them number at, a symbol on, and stores the symbols.
+func ransSymbolsAVX2(a ransArgs, x []VecPhysical, sel Register, at int) {
+	dst := Mem{Base: a.dst, Disp: at}
+	ransVectorAVX2(a, x[0], Y10, sel, at)
+	ransVectorAVX2(a, x[1], Y12, sel, at+8)
+	VPACKUSDW(Y12, Y10, Y10)
+	if len(x) == 2 {
+		VPERMQ(Imm(0xd8), Y10, Y10)
+		VEXTRACTI128(Imm(1), Y10, X12)
+		VPACKUSWB(X12, X10, X10)
+		VMOVDQU(X10, dst)
+		return
+	}
+	ransVectorAVX2(a, x[2], Y11, sel, at+16)
+	ransVectorAVX2(a, x[3], Y12, sel, at+24)
+	VPACKUSDW(Y12, Y11, Y11)
+	VPACKUSWB(Y11, Y10, Y10)
+	VMOVDQU(ransOrder(), Y12)
+	VPERMD(Y10, Y12, Y10)
+	VMOVDQU(Y10, dst)
+}
+
 // advance goes on to the next group.
 func (a *ransArgs) advance() {
-	ADDQ(Imm(lanes), a.dst)
+	ADDQ(Imm(uint64(a.lanes)), a.dst)
 	if a.classes != nil {
-		ADDQ(Imm(lanes), a.classes)
+		ADDQ(Imm(uint64(a.lanes)), a.classes)
 	}
 }
 
@@ -172,16 +196,13 @@ func ransVectorAVX2(a ransArgs, x, e VecPhysical, sel Register, at int) {
 	LEAQ(Mem{Base: a.words, Index: bits, Scale: 2}, a.words)
 }
 
-func ransAVX512(classes bool) {
-	name, doc := "ransDecodeAVX512", "ransDecodeAVX512 is ransDecodeAVX2 with vectors of 512 bits."
-	if classes {
-		name, doc = "ransDecodeClassesAVX512", "ransDecodeClassesAVX512 is ransDecodeClassesAVX2 with vectors of 512 bits."
-	}
-	a := ransStart(name, doc, classes)
+// avx512 generates a kernel for 16 lanes or more.
+func (k ransKernel) avx512() {
+	a := k.start("AVX512")
 	start, left := GP64(), GP64()
 	MOVQ(a.words, start)
 	MOVQ(a.groups, left)
-	var x [4]VecVirtual
+	x := make([]VecVirtual, k.lanes/16)
 	for i := range x {
 		x[i] = ZMM()
 		VMOVDQU32(Mem{Base: a.state, Disp: 64 * i}, x[i])

@@ -1,0 +1,107 @@
+package codec_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scapefs/scapefs/archive"
+	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/safetensors"
+)
+
+// BenchmarkDecodeFiles decodes the chunks of real weights, as pack cuts them:
+// of the files in $SCAPEFS_CORPUS or, if that is not set, in testdata.
+func BenchmarkDecodeFiles(b *testing.B) {
+	dir := os.Getenv("SCAPEFS_CORPUS")
+	if dir == "" {
+		dir = "../testdata"
+	}
+	for _, dtype := range []string{"bf16", "fp16", "fp32"} {
+		paths, err := filepath.Glob(filepath.Join(dir, "*."+dtype+".safetensors"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(paths) == 0 {
+			continue
+		}
+		for _, level := range codec.Levels() {
+			b.Run(dtype+"/"+level.String(), func(b *testing.B) { benchmarkDecodeFiles(b, paths, level) })
+		}
+	}
+	b.Run("memcpy", func(b *testing.B) {
+		src, dst := make([]byte, 4<<20), make([]byte, 4<<20)
+		b.SetBytes(int64(len(src)))
+		for b.Loop() {
+			copy(dst, src)
+		}
+	})
+}
+
+func benchmarkDecodeFiles(b *testing.B, paths []string, level codec.Level) {
+	size := 0
+	var chunks []*codedChunk
+	for _, path := range paths {
+		for _, c := range encodeFile(b, path, level) {
+			chunks = append(chunks, c)
+			size += len(c.dst)
+		}
+	}
+	d := codec.NewDecoder()
+	b.SetBytes(int64(size))
+	for b.Loop() {
+		for _, c := range chunks {
+			if err := c.decode(d); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// codedChunk is a chunk that refers to none, and where to decode it.
+type codedChunk struct {
+	header, payload, dst []byte
+}
+
+// encodeFile codes the chunks of a file that have a type.
+func encodeFile(b *testing.B, path string, level codec.Level) (chunks []*codedChunk) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	header, err := safetensors.Parse(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		b.Fatalf("%s: %v", path, err)
+	}
+	e := codec.NewEncoder(codec.Scape, 0)
+	e.SetLevel(level)
+	for _, s := range archive.Plan(header, int64(len(data)), 0) {
+		if s.Elem == codec.Bytes {
+			continue
+		}
+		part := data[s.Off : s.Off+int64(s.Len)]
+		enc, err := e.Encode(part, s.Elem, s.Parts)
+		if err != nil {
+			b.Fatalf("%s: %v", strings.TrimSuffix(filepath.Base(path), ".safetensors"), err)
+		}
+		chunks = append(chunks, &codedChunk{bytes.Clone(enc.Header), bytes.Clone(enc.Payload), make([]byte, s.Len)})
+	}
+	return chunks
+}
+
+// decode decodes all from the header on, as one who opens the archive does.
+func (c *codedChunk) decode(d *codec.Decoder) error {
+	chunk, err := codec.ParseChunk(c.header, len(c.dst))
+	if err != nil {
+		return err
+	}
+	for i := range chunk.NumBlocks() {
+		k := chunk.Block(i)
+		if err := d.Decode(chunk, i, c.dst[k.Off:k.Off+k.Len], c.payload[k.StoredOff:k.StoredOff+k.StoredLen], nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
