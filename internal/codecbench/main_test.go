@@ -93,7 +93,7 @@ func TestLabelsStandApart(t *testing.T) {
 	}
 	points[3].X = plotWidth - plotRight
 	placeLabels(points)
-	if points[2].Label != nil {
+	if points[0].Label != nil {
 		t.Error("two labels of one name side by side")
 	}
 	for i, p := range points {

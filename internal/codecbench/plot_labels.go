@@ -14,12 +14,12 @@ func (b box) within(c box) bool { return b.x0 >= c.x0 && b.x1 <= c.x1 && b.y0 >=
 
 // placeLabels puts each label beside its point, where it covers no point, line
 // or other label if there is such a place. Points of one name that are close to
-// each other share a label.
+// each other share that of the last, whose backend is the best.
 func placeLabels(points []*plotPoint) {
 	taken := obstacles(points)
 	frame := box{plotLeft, plotTop - labelHeight, plotWidth, plotHeight - plotBottom}
-	for i, p := range points {
-		if slices.ContainsFunc(points[:i], p.sharesLabelOf) {
+	for i, p := range slices.Backward(points) {
+		if slices.ContainsFunc(points[i+1:], p.sharesLabelOf) {
 			continue
 		}
 		places := p.places()
@@ -62,7 +62,7 @@ func (p *plotPoint) sharesLabelOf(q *plotPoint) bool {
 func (p *plotPoint) places() (list []box) {
 	width := labelPerGlyph * float64(len(p.Name))
 	add := func(x, y float64) { list = append(list, box{x, y, x + width, y + labelHeight}) }
-	for _, dy := range []float64{0, labelHeight, 2 * labelHeight} {
+	for _, dy := range []float64{0, labelHeight / 2, labelHeight, 2 * labelHeight} {
 		add(p.X+9, p.Y-labelHeight/2+dy)
 		add(p.X-width/2, p.Y-labelHeight-6-dy)
 		add(p.X-width/2, p.Y+6+dy)
