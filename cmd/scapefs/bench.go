@@ -147,10 +147,10 @@ func (r benchRow) result(coded *codedSamples, speeds raceSpeeds) benchMethod {
 		Ratio:     ratio(coded.original, coded.stored),
 		Encode:    one.encode,
 		Decode:    one.decode,
-		Over:      one.decode / one.memcpy, // of the same seconds
+		Over:      one.over,
 		EncodeAll: all.encode,
 		DecodeAll: all.decode,
-		OverAll:   all.decode / all.memcpy,
+		OverAll:   all.over,
 	}
 	if r.method == codec.Auto {
 		m.Level = r.level.String()
