@@ -299,12 +299,22 @@ func unpack7AVX2(dst *byte, src *byte, groups int)
 //go:noescape
 func pack7AVX2(dst *byte, src *byte, groups int)
 
-// huffmanDecode11BMI2 takes eight lanes at least one step on, by a table of 2^11 entries.
+// huffmanDecode4x11BMI2 takes the first 4 lanes at least one step on, by a table of 2^11 entries.
 //
 //go:noescape
-func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
 
-// huffmanDecode12BMI2 takes eight lanes at least one step on, by a table of 2^12 entries.
+// huffmanDecode4x12BMI2 takes the first 4 lanes at least one step on, by a table of 2^12 entries.
 //
 //go:noescape
-func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanDecode8x11BMI2 takes the first 8 lanes at least one step on, by a table of 2^11 entries.
+//
+//go:noescape
+func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanDecode8x12BMI2 takes the first 8 lanes at least one step on, by a table of 2^12 entries.
+//
+//go:noescape
+func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)

@@ -12326,9 +12326,467 @@ end:
 	VZEROUPPER
 	RET
 
-// func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
 // Requires: BMI2, LZCNT
-TEXT ·huffmanDecode11BMI2(SB), NOSPLIT, $144-40
+TEXT ·huffmanDecode4x11BMI2(SB), NOSPLIT, $144-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lanes+24(FP), CX
+	MOVQ 64(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, (SP)
+	MOVQ 128(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 64(SP)
+	MOVQ AX, R12
+	MOVQ (CX), R8
+	MOVQ 72(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 8(SP)
+	MOVQ 136(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 72(SP)
+	MOVQ AX, BX
+	MOVQ 8(CX), R9
+	MOVQ 80(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 16(SP)
+	MOVQ 144(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 80(SP)
+	MOVQ AX, BP
+	MOVQ 16(CX), R10
+	MOVQ 88(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 24(SP)
+	MOVQ 152(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 88(SP)
+	MOVQ AX, DX
+	MOVQ 24(CX), R11
+	MOVQ steps+32(FP), AX
+	MOVQ AX, 128(SP)
+	MOVQ table+16(FP), DI
+	MOVQ $0x0000000b, SI
+	MOVQ $0x8000000000000000, AX
+	MOVQ AX, 136(SP)
+
+step:
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	LZCNTQ  R8, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    (SP), CX
+	MOVQ    CX, (SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R8
+	ORQ     136(SP), R8
+	SHRXQ   AX, R8, R8
+	LZCNTQ  R9, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    8(SP), CX
+	MOVQ    CX, 8(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R9
+	ORQ     136(SP), R9
+	SHRXQ   AX, R9, R9
+	LZCNTQ  R10, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    16(SP), CX
+	MOVQ    CX, 16(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R10
+	ORQ     136(SP), R10
+	SHRXQ   AX, R10, R10
+	LZCNTQ  R11, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    24(SP), CX
+	MOVQ    CX, 24(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R11
+	ORQ     136(SP), R11
+	SHRXQ   AX, R11, R11
+	DECQ    128(SP)
+	JNE     step
+	MOVQ    R12, 64(SP)
+	MOVQ    BX, 72(SP)
+	MOVQ    BP, 80(SP)
+	MOVQ    DX, 88(SP)
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    lanes+24(FP), CX
+	MOVQ    (SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 64(CX)
+	MOVQ    64(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 128(CX)
+	MOVQ    R8, (CX)
+	MOVQ    8(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 72(CX)
+	MOVQ    72(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 136(CX)
+	MOVQ    R9, 8(CX)
+	MOVQ    16(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 80(CX)
+	MOVQ    80(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 144(CX)
+	MOVQ    R10, 16(CX)
+	MOVQ    24(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 88(CX)
+	MOVQ    88(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 152(CX)
+	MOVQ    R11, 24(CX)
+	RET
+
+// func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// Requires: BMI2, LZCNT
+TEXT ·huffmanDecode4x12BMI2(SB), NOSPLIT, $144-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lanes+24(FP), CX
+	MOVQ 64(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, (SP)
+	MOVQ 128(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 64(SP)
+	MOVQ AX, R12
+	MOVQ (CX), R8
+	MOVQ 72(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 8(SP)
+	MOVQ 136(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 72(SP)
+	MOVQ AX, BX
+	MOVQ 8(CX), R9
+	MOVQ 80(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 16(SP)
+	MOVQ 144(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 80(SP)
+	MOVQ AX, BP
+	MOVQ 16(CX), R10
+	MOVQ 88(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 24(SP)
+	MOVQ 152(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 88(SP)
+	MOVQ AX, DX
+	MOVQ 24(CX), R11
+	MOVQ steps+32(FP), AX
+	MOVQ AX, 128(SP)
+	MOVQ table+16(FP), DI
+	MOVQ $0x0000000c, SI
+	MOVQ $0x8000000000000000, AX
+	MOVQ AX, 136(SP)
+
+step:
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	LZCNTQ  R8, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    (SP), CX
+	MOVQ    CX, (SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R8
+	ORQ     136(SP), R8
+	SHRXQ   AX, R8, R8
+	LZCNTQ  R9, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    8(SP), CX
+	MOVQ    CX, 8(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R9
+	ORQ     136(SP), R9
+	SHRXQ   AX, R9, R9
+	LZCNTQ  R10, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    16(SP), CX
+	MOVQ    CX, 16(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R10
+	ORQ     136(SP), R10
+	SHRXQ   AX, R10, R10
+	LZCNTQ  R11, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    24(SP), CX
+	MOVQ    CX, 24(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R11
+	ORQ     136(SP), R11
+	SHRXQ   AX, R11, R11
+	DECQ    128(SP)
+	JNE     step
+	MOVQ    R12, 64(SP)
+	MOVQ    BX, 72(SP)
+	MOVQ    BP, 80(SP)
+	MOVQ    DX, 88(SP)
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    lanes+24(FP), CX
+	MOVQ    (SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 64(CX)
+	MOVQ    64(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 128(CX)
+	MOVQ    R8, (CX)
+	MOVQ    8(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 72(CX)
+	MOVQ    72(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 136(CX)
+	MOVQ    R9, 8(CX)
+	MOVQ    16(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 80(CX)
+	MOVQ    80(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 144(CX)
+	MOVQ    R10, 16(CX)
+	MOVQ    24(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 88(CX)
+	MOVQ    88(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 152(CX)
+	MOVQ    R11, 24(CX)
+	RET
+
+// func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// Requires: BMI2, LZCNT
+TEXT ·huffmanDecode8x11BMI2(SB), NOSPLIT, $144-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX
@@ -12802,9 +13260,9 @@ step:
 	MOVQ    R15, 56(CX)
 	RET
 
-// func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
 // Requires: BMI2, LZCNT
-TEXT ·huffmanDecode12BMI2(SB), NOSPLIT, $144-40
+TEXT ·huffmanDecode8x12BMI2(SB), NOSPLIT, $144-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX

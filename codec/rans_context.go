@@ -177,20 +177,29 @@ func (d *ransDecoder) readClasses(dst, classes []byte, tables contextTables) err
 
 // readClassGroups is readGroups with classes.
 func (d *ransDecoder) readClassGroups(dst, classes []byte, tables contextTables) int {
+	base, lanes := unsafe.Pointer(unsafe.SliceData(tables)), uintptr(d.lanes)
 	groups := 0
-	for len(dst) >= d.lanes && len(d.words)-d.pos > 2*d.lanes {
+	for len(dst) >= d.lanes && len(classes) >= d.lanes && len(d.words)-d.pos > 2*d.lanes {
 		first := unsafe.Pointer(&d.words[d.pos])
-		p := first
-		cls, out := classes[:d.lanes], dst[:d.lanes]
-		for l := range cls {
-			table := (*ransTable)(tables[uint(cls[l])<<ransBits:])
-			d.state[l&(maxLanes-1)], out[l], p = ransStep(table, d.state[l&(maxLanes-1)], p)
+		p, out, cls := first, unsafe.Pointer(&dst[0]), unsafe.Pointer(&classes[0])
+		for l := uintptr(0); l < lanes; l += 4 {
+			s := (*[4]uint32)(unsafe.Add(unsafe.Pointer(&d.state), 4*l))
+			o, c := (*[4]byte)(unsafe.Add(out, l)), (*[4]byte)(unsafe.Add(cls, l))
+			s[0], o[0], p = ransStep(tableOf(base, c[0]), s[0], p)
+			s[1], o[1], p = ransStep(tableOf(base, c[1]), s[1], p)
+			s[2], o[2], p = ransStep(tableOf(base, c[2]), s[2], p)
+			s[3], o[3], p = ransStep(tableOf(base, c[3]), s[3], p)
 		}
 		d.pos += int(uintptr(p) - uintptr(first))
 		dst, classes = dst[d.lanes:], classes[d.lanes:]
 		groups++
 	}
 	return groups * d.lanes
+}
+
+// tableOf gives the table of a class that has one.
+func tableOf(tables unsafe.Pointer, class byte) *ransTable {
+	return (*ransTable)(unsafe.Add(tables, uintptr(class)<<(ransBits+2)))
 }
 
 // encodeClasses is encode with symbols of classes: of[c], prepared by init,

@@ -44,8 +44,10 @@ func main() {
 		unpackAVX2(k)
 		packAVX2(k)
 	}
-	huffmanBMI2(11, 5)
-	huffmanBMI2(12, 4)
+	for lanes := 4; lanes <= 8; lanes += 4 {
+		huffmanBMI2(lanes, 11, 5)
+		huffmanBMI2(lanes, 12, 4)
+	}
 	Generate()
 }
 
