@@ -169,6 +169,11 @@ func joinNaturalWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups
 //go:noescape
 func ransTableAVX2(table *[4096]uint32, freq *uint16, symbols int) (done int, filled int)
 
+// lookUpAVX2 looks groups of 64 bytes up among the first entries of a table; what is beyond them gives 0.
+//
+//go:noescape
+func lookUpAVX2(dst *byte, src *byte, groups int, table *[256]byte, sixteens int)
+
 // joinPlanesAVX2 joins groups of 32 elements of two bytes.
 //
 //go:noescape

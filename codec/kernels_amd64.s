@@ -9334,6 +9334,61 @@ DATA ransSlots<>+24(SB)/4, $0x00006000
 DATA ransSlots<>+28(SB)/4, $0x00007000
 GLOBL ransSlots<>(SB), RODATA|NOPTR, $32
 
+// func lookUpAVX2(dst *byte, src *byte, groups int, table *[256]byte, sixteens int)
+// Requires: AVX, AVX2
+TEXT ·lookUpAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+	MOVQ table+24(FP), BX
+	MOVQ sixteens+32(FP), SI
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU 32(CX), Y2
+	VPXOR   Y3, Y3, Y3
+	MOVQ    BX, DI
+	MOVQ    SI, R8
+
+entries:
+	VBROADCASTI128 (DI), Y4
+	VPADDUSB       seventies<>+0(SB), Y0, Y5
+	VPSHUFB        Y5, Y4, Y5
+	VPOR           Y5, Y1, Y1
+	VPSUBB         sixteens<>+0(SB), Y0, Y0
+	VPADDUSB       seventies<>+0(SB), Y2, Y5
+	VPSHUFB        Y5, Y4, Y5
+	VPOR           Y5, Y3, Y3
+	VPSUBB         sixteens<>+0(SB), Y2, Y2
+	ADDQ           $0x10, DI
+	DECQ           R8
+	JNE            entries
+	VMOVDQU        Y1, (AX)
+	VMOVDQU        Y3, 32(AX)
+	ADDQ           $0x40, CX
+	ADDQ           $0x40, AX
+	DECQ           DX
+	JMP            loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA seventies<>+0(SB)/8, $0x7070707070707070
+DATA seventies<>+8(SB)/8, $0x7070707070707070
+DATA seventies<>+16(SB)/8, $0x7070707070707070
+DATA seventies<>+24(SB)/8, $0x7070707070707070
+GLOBL seventies<>(SB), RODATA|NOPTR, $32
+
+DATA sixteens<>+0(SB)/8, $0x1010101010101010
+DATA sixteens<>+8(SB)/8, $0x1010101010101010
+DATA sixteens<>+16(SB)/8, $0x1010101010101010
+DATA sixteens<>+24(SB)/8, $0x1010101010101010
+GLOBL sixteens<>(SB), RODATA|NOPTR, $32
+
 // func joinPlanesAVX2(dst *byte, low *byte, high *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·joinPlanesAVX2(SB), NOSPLIT, $0-32

@@ -82,19 +82,31 @@ func (d *contextDecoder) tables(s *stream) contextTables {
 // as many at a time as have their neighbours decoded.
 func (d *contextDecoder) afterNeighbours(s *stream, dst []byte, lag int, tables contextTables) error {
 	step := lag &^ (maxLanes - 1)
+	symbols := 0
+	for _, f := range s.freqs {
+		symbols = max(symbols, len(f))
+	}
 	for at := 0; at < len(dst); at += step {
 		n := min(step, len(dst)-at)
 		classes := d.classes[:n]
 		known := min(max(lag-at, 0), n) // those before lag have no neighbour
 		fill(classes[:known], s.context.first)
-		for i, v := range dst[max(at-lag, 0):max(at-lag+n, 0)] {
-			classes[known+i] = s.classOf[v]
-		}
+		lookUp(classes[known:], dst[max(at-lag, 0):max(at-lag+n, 0)], &s.classOf, symbols)
 		if err := d.rans.readClasses(dst[at:at+n], classes, tables); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lookUp sets dst to the table's entries of the bytes of src, which are below
+// symbols.
+func lookUp(dst, src []byte, table *[256]byte, symbols int) {
+	done := lookUpVector(dst, src, table, symbols)
+	dst = dst[:len(src)]
+	for i := done; i < len(src); i++ {
+		dst[i] = table[src[i]]
+	}
 }
 
 // cutSegments puts the vectorLen segments of src side by side: one symbol of

@@ -42,3 +42,5 @@ func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lane
 func joinPlanesVector(dst, low, high []byte) int { return 0 }
 
 func joinWideVector(dst, low, high, units []byte) int { return 0 }
+
+func lookUpVector(dst, src []byte, table *[256]byte, symbols int) int { return 0 }

@@ -29,6 +29,7 @@ func main() {
 	joinUnitsAVX2("joinNaturalAVX2", "joinNaturalAVX2 is joinPairedAVX2 in natural order.", false, false)
 	joinUnitsAVX2("joinNaturalWideAVX2", "joinNaturalWideAVX2 is joinPairedWideAVX2 in natural order.", true, false)
 	ransTableAVX2()
+	lookUpAVX2()
 	joinPlanesAVX2()
 	joinWideAVX2()
 	for k := 4; k <= 7; k++ {
