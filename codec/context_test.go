@@ -219,6 +219,23 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// The sum of two places, less the floor, is brought into the classes.
+func TestClampPlaces(t *testing.T) {
+	for floor := range byte(32) {
+		for _, last := range []byte{1, 7, 15} {
+			for _, n := range []int{31, 8, 3} {
+				got := ramp256()[31-n : 31]
+				clampPlaces(got, floor, last)
+				for i, v := range got {
+					if want := min(max(31-n+i-int(floor), 0), int(last)); int(v) != want {
+						t.Fatalf("%d less %d, up to %d: %d, want %d", 31-n+i, floor, last, v, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 func FuzzContext(f *testing.F) {
 	for _, c := range []context{
 		{kind: contextPlace, classes: 3, axes: []placeAxis{{1, 0, []byte{0, 1, 2, 0}}}},

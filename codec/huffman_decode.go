@@ -143,7 +143,7 @@ func (d *huffmanDecoder) step(t *huffmanTable, src []byte, todo []int, steps int
 			run.copy(lane, &d.lanes, todo[lane%len(todo)])
 		}
 	}
-	if !huffmanDecodeVector(t, run, d.symbols, src, steps) {
+	if !huffmanDecodeVector(t, run, d.symbols, src, len(todo), steps) {
 		for first := 0; first < len(todo); first += huffmanGoLanes {
 			huffmanDecodeGo(t, run, d.symbols, src, steps, first)
 		}

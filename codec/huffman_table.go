@@ -55,12 +55,24 @@ func (t *huffmanTable) fill(c codeLengths, most uint) {
 // reverseBits puts the entry whose index, as a string of n bits, is a string
 // of codes to where a decoder looks it up: the first bit is the lowest.
 func reverseBits(entries []uint64, n uint) {
-	for i := range entries {
-		if j := int(bits.Reverse16(uint16(i)) >> (16 - n)); j > i {
-			entries[i], entries[j] = entries[j], entries[i]
-		}
+	for _, p := range reversals[n-shortIndex] {
+		entries[p[0]], entries[p[1]] = entries[p[1]], entries[p[0]]
 	}
 }
+
+// reversals lists the pairs of indices that are each other's reverse, for those
+// of shortIndex bits and of one more.
+var reversals = func() (pairs [maxCodeLen - shortIndex + 1][][2]uint16) {
+	for k := range pairs {
+		n := shortIndex + k
+		for i := range uint16(1 << n) {
+			if j := bits.Reverse16(i) >> (16 - n); j > i {
+				pairs[k] = append(pairs[k], [2]uint16{i, j})
+			}
+		}
+	}
+	return pairs
+}()
 
 // bitsOf is the number of bits that the codes of the first n symbols of an
 // entry take.

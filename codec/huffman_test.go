@@ -130,15 +130,17 @@ func TestHuffmanKernelsRun(t *testing.T) {
 				counts[i] = 1 << max(0, 20-i)
 			}
 			table := newHuffmanTable(fitCodeLengths(counts, limit))
-			var l huffmanLanes
-			for k := range l.out {
-				l.out[k], l.window[k] = 1000, windowEnd
-			}
-			if ran := huffmanDecodeVector(table, &l, make([]byte, 1000), make([]byte, 1000), 1); ran != wanted {
-				t.Errorf("backend %s, codes of up to %d bits: kernel ran: %v", Backend(), limit, ran)
-			}
-			if moved := l.out[7] < 1000; moved != wanted {
-				t.Errorf("backend %s, codes of up to %d bits: symbols written: %v", Backend(), limit, moved)
+			for _, lanes := range []int{1, 4, 5, 8} {
+				var l huffmanLanes
+				for k := range l.out {
+					l.out[k], l.window[k] = 1000, windowEnd
+				}
+				if ran := huffmanDecodeVector(table, &l, make([]byte, 1000), make([]byte, 1000), lanes, 1); ran != wanted {
+					t.Errorf("backend %s, codes of up to %d bits: kernel ran: %v", Backend(), limit, ran)
+				}
+				if moved := l.out[lanes-1] < 1000; moved != wanted {
+					t.Errorf("backend %s, codes of up to %d bits: symbols written: %v", Backend(), limit, moved)
+				}
 			}
 		}
 		j, _ := newJoining(&split{kind: splitTop, width: 2, raw: 7, sign: signRaw})

@@ -169,6 +169,11 @@ func joinNaturalWideAVX2(dst *byte, symbols *byte, low *byte, high *byte, groups
 //go:noescape
 func ransTableAVX2(table *[4096]uint32, freq *uint16, symbols int) (done int, filled int)
 
+// lookUpAVX2 looks groups of 64 bytes up among the first entries of a table; what is beyond them gives 0.
+//
+//go:noescape
+func lookUpAVX2(dst *byte, src *byte, groups int, table *[256]byte, sixteens int)
+
 // joinPlanesAVX2 joins groups of 32 elements of two bytes.
 //
 //go:noescape
@@ -299,16 +304,6 @@ func unpack7AVX2(dst *byte, src *byte, groups int)
 //go:noescape
 func pack7AVX2(dst *byte, src *byte, groups int)
 
-// huffmanDecode11BMI2 takes eight lanes at least one step on, by a table of 2^11 entries.
-//
-//go:noescape
-func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
-
-// huffmanDecode12BMI2 takes eight lanes at least one step on, by a table of 2^12 entries.
-//
-//go:noescape
-func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
-
 // huffmanEncode1BMI2 takes 1 lanes at least one group of four symbols on; it overwrites 8 bytes from where a lane's output ends.
 //
 //go:noescape
@@ -318,3 +313,23 @@ func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint
 //
 //go:noescape
 func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)
+
+// huffmanDecode4x11BMI2 takes the first 4 lanes at least one step on, by a table of 2^11 entries.
+//
+//go:noescape
+func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanDecode4x12BMI2 takes the first 4 lanes at least one step on, by a table of 2^12 entries.
+//
+//go:noescape
+func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanDecode8x11BMI2 takes the first 8 lanes at least one step on, by a table of 2^11 entries.
+//
+//go:noescape
+func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+
+// huffmanDecode8x12BMI2 takes the first 8 lanes at least one step on, by a table of 2^12 entries.
+//
+//go:noescape
+func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)

@@ -9334,6 +9334,61 @@ DATA ransSlots<>+24(SB)/4, $0x00006000
 DATA ransSlots<>+28(SB)/4, $0x00007000
 GLOBL ransSlots<>(SB), RODATA|NOPTR, $32
 
+// func lookUpAVX2(dst *byte, src *byte, groups int, table *[256]byte, sixteens int)
+// Requires: AVX, AVX2
+TEXT ·lookUpAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ groups+16(FP), DX
+	MOVQ table+24(FP), BX
+	MOVQ sixteens+32(FP), SI
+
+loop:
+	TESTQ   DX, DX
+	JE      end
+	VMOVDQU (CX), Y0
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU 32(CX), Y2
+	VPXOR   Y3, Y3, Y3
+	MOVQ    BX, DI
+	MOVQ    SI, R8
+
+entries:
+	VBROADCASTI128 (DI), Y4
+	VPADDUSB       seventies<>+0(SB), Y0, Y5
+	VPSHUFB        Y5, Y4, Y5
+	VPOR           Y5, Y1, Y1
+	VPSUBB         sixteens<>+0(SB), Y0, Y0
+	VPADDUSB       seventies<>+0(SB), Y2, Y5
+	VPSHUFB        Y5, Y4, Y5
+	VPOR           Y5, Y3, Y3
+	VPSUBB         sixteens<>+0(SB), Y2, Y2
+	ADDQ           $0x10, DI
+	DECQ           R8
+	JNE            entries
+	VMOVDQU        Y1, (AX)
+	VMOVDQU        Y3, 32(AX)
+	ADDQ           $0x40, CX
+	ADDQ           $0x40, AX
+	DECQ           DX
+	JMP            loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA seventies<>+0(SB)/8, $0x7070707070707070
+DATA seventies<>+8(SB)/8, $0x7070707070707070
+DATA seventies<>+16(SB)/8, $0x7070707070707070
+DATA seventies<>+24(SB)/8, $0x7070707070707070
+GLOBL seventies<>(SB), RODATA|NOPTR, $32
+
+DATA sixteens<>+0(SB)/8, $0x1010101010101010
+DATA sixteens<>+8(SB)/8, $0x1010101010101010
+DATA sixteens<>+16(SB)/8, $0x1010101010101010
+DATA sixteens<>+24(SB)/8, $0x1010101010101010
+GLOBL sixteens<>(SB), RODATA|NOPTR, $32
+
 // func joinPlanesAVX2(dst *byte, low *byte, high *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·joinPlanesAVX2(SB), NOSPLIT, $0-32
@@ -12326,9 +12381,630 @@ end:
 	VZEROUPPER
 	RET
 
-// func huffmanDecode11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint64, groups int)
+// Requires: BMI2
+TEXT ·huffmanEncode1BMI2(SB), NOSPLIT, $0-40
+	MOVQ codes+16(FP), AX
+	MOVQ groups+32(FP), CX
+	MOVQ lanes+24(FP), DI
+	MOVQ (DI), DX
+	MOVQ 8(DI), BX
+	MOVQ 16(DI), SI
+	MOVQ 24(DI), DI
+	MOVQ dst+0(FP), R8
+	ADDQ R8, SI
+	MOVQ src+8(FP), R8
+	ADDQ R8, DI
+
+group:
+	MOVBQZX -1(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -2(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -3(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	MOVBQZX -4(DI), R8
+	MOVQ    (AX)(R8*8), R8
+	SHRXQ   R8, DX, DX
+	ORQ     R8, DX
+	ADDQ    R8, BX
+	SUBQ    $0x04, DI
+	MOVQ    BX, R8
+	NEGQ    R8
+	SHRXQ   R8, DX, R8
+	MOVQ    R8, (SI)
+	MOVBLZX BL, R8
+	SHRL    $0x03, R8
+	ADDQ    R8, SI
+	ANDL    $0x07, BX
+	DECQ    CX
+	JNE     group
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, SI
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, DI
+	MOVQ    lanes+24(FP), AX
+	MOVQ    DX, (AX)
+	MOVQ    BX, 8(AX)
+	MOVQ    SI, 16(AX)
+	MOVQ    DI, 24(AX)
+	RET
+
+// func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)
+// Requires: BMI2
+TEXT ·huffmanEncode2BMI2(SB), NOSPLIT, $0-40
+	MOVQ codes+16(FP), AX
+	MOVQ groups+32(FP), CX
+	MOVQ lanes+24(FP), DI
+	MOVQ (DI), DX
+	MOVQ 8(DI), BX
+	MOVQ 16(DI), SI
+	MOVQ 24(DI), DI
+	MOVQ dst+0(FP), R8
+	ADDQ R8, SI
+	MOVQ src+8(FP), R8
+	ADDQ R8, DI
+	MOVQ lanes+24(FP), R11
+	MOVQ 32(R11), R8
+	MOVQ 40(R11), R9
+	MOVQ 48(R11), R10
+	MOVQ 56(R11), R11
+	MOVQ dst+0(FP), R12
+	ADDQ R12, R10
+	MOVQ src+8(FP), R12
+	ADDQ R12, R11
+
+group:
+	MOVBQZX -1(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -1(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -2(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -2(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -3(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -3(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	MOVBQZX -4(DI), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, DX, DX
+	ORQ     R12, DX
+	ADDQ    R12, BX
+	MOVBQZX -4(R11), R12
+	MOVQ    (AX)(R12*8), R12
+	SHRXQ   R12, R8, R8
+	ORQ     R12, R8
+	ADDQ    R12, R9
+	SUBQ    $0x04, DI
+	MOVQ    BX, R12
+	NEGQ    R12
+	SHRXQ   R12, DX, R12
+	MOVQ    R12, (SI)
+	MOVBLZX BL, R12
+	SHRL    $0x03, R12
+	ADDQ    R12, SI
+	ANDL    $0x07, BX
+	SUBQ    $0x04, R11
+	MOVQ    R9, R12
+	NEGQ    R12
+	SHRXQ   R12, R8, R12
+	MOVQ    R12, (R10)
+	MOVBLZX R9, R12
+	SHRL    $0x03, R12
+	ADDQ    R12, R10
+	ANDL    $0x07, R9
+	DECQ    CX
+	JNE     group
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, SI
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, DI
+	MOVQ    lanes+24(FP), AX
+	MOVQ    DX, (AX)
+	MOVQ    BX, 8(AX)
+	MOVQ    SI, 16(AX)
+	MOVQ    DI, 24(AX)
+	MOVQ    dst+0(FP), AX
+	SUBQ    AX, R10
+	MOVQ    src+8(FP), AX
+	SUBQ    AX, R11
+	MOVQ    lanes+24(FP), AX
+	MOVQ    R8, 32(AX)
+	MOVQ    R9, 40(AX)
+	MOVQ    R10, 48(AX)
+	MOVQ    R11, 56(AX)
+	RET
+
+// func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
 // Requires: BMI2, LZCNT
-TEXT ·huffmanDecode11BMI2(SB), NOSPLIT, $144-40
+TEXT ·huffmanDecode4x11BMI2(SB), NOSPLIT, $144-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lanes+24(FP), CX
+	MOVQ 64(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, (SP)
+	MOVQ 128(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 64(SP)
+	MOVQ AX, R12
+	MOVQ (CX), R8
+	MOVQ 72(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 8(SP)
+	MOVQ 136(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 72(SP)
+	MOVQ AX, BX
+	MOVQ 8(CX), R9
+	MOVQ 80(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 16(SP)
+	MOVQ 144(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 80(SP)
+	MOVQ AX, BP
+	MOVQ 16(CX), R10
+	MOVQ 88(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 24(SP)
+	MOVQ 152(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 88(SP)
+	MOVQ AX, DX
+	MOVQ 24(CX), R11
+	MOVQ steps+32(FP), AX
+	MOVQ AX, 128(SP)
+	MOVQ table+16(FP), DI
+	MOVQ $0x0000000b, SI
+	MOVQ $0x8000000000000000, AX
+	MOVQ AX, 136(SP)
+
+step:
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	LZCNTQ  R8, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    (SP), CX
+	MOVQ    CX, (SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R8
+	ORQ     136(SP), R8
+	SHRXQ   AX, R8, R8
+	LZCNTQ  R9, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    8(SP), CX
+	MOVQ    CX, 8(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R9
+	ORQ     136(SP), R9
+	SHRXQ   AX, R9, R9
+	LZCNTQ  R10, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    16(SP), CX
+	MOVQ    CX, 16(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R10
+	ORQ     136(SP), R10
+	SHRXQ   AX, R10, R10
+	LZCNTQ  R11, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    24(SP), CX
+	MOVQ    CX, 24(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R11
+	ORQ     136(SP), R11
+	SHRXQ   AX, R11, R11
+	DECQ    128(SP)
+	JNE     step
+	MOVQ    R12, 64(SP)
+	MOVQ    BX, 72(SP)
+	MOVQ    BP, 80(SP)
+	MOVQ    DX, 88(SP)
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    lanes+24(FP), CX
+	MOVQ    (SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 64(CX)
+	MOVQ    64(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 128(CX)
+	MOVQ    R8, (CX)
+	MOVQ    8(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 72(CX)
+	MOVQ    72(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 136(CX)
+	MOVQ    R9, 8(CX)
+	MOVQ    16(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 80(CX)
+	MOVQ    80(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 144(CX)
+	MOVQ    R10, 16(CX)
+	MOVQ    24(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 88(CX)
+	MOVQ    88(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 152(CX)
+	MOVQ    R11, 24(CX)
+	RET
+
+// func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// Requires: BMI2, LZCNT
+TEXT ·huffmanDecode4x12BMI2(SB), NOSPLIT, $144-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lanes+24(FP), CX
+	MOVQ 64(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, (SP)
+	MOVQ 128(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 64(SP)
+	MOVQ AX, R12
+	MOVQ (CX), R8
+	MOVQ 72(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 8(SP)
+	MOVQ 136(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 72(SP)
+	MOVQ AX, BX
+	MOVQ 8(CX), R9
+	MOVQ 80(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 16(SP)
+	MOVQ 144(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 80(SP)
+	MOVQ AX, BP
+	MOVQ 16(CX), R10
+	MOVQ 88(CX), AX
+	ADDQ SI, AX
+	MOVQ AX, 24(SP)
+	MOVQ 152(CX), AX
+	ADDQ DI, AX
+	MOVQ AX, 88(SP)
+	MOVQ AX, DX
+	MOVQ 24(CX), R11
+	MOVQ steps+32(FP), AX
+	MOVQ AX, 128(SP)
+	MOVQ table+16(FP), DI
+	MOVQ $0x0000000c, SI
+	MOVQ $0x8000000000000000, AX
+	MOVQ AX, 136(SP)
+
+step:
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	BZHIQ   SI, R8, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R8, R8
+	MOVQ    AX, -8(R12)
+	MOVBLZX AH, CX
+	SUBQ    CX, R12
+	BZHIQ   SI, R9, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R9, R9
+	MOVQ    AX, -8(BX)
+	MOVBLZX AH, CX
+	SUBQ    CX, BX
+	BZHIQ   SI, R10, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R10, R10
+	MOVQ    AX, -8(BP)
+	MOVBLZX AH, CX
+	SUBQ    CX, BP
+	BZHIQ   SI, R11, AX
+	MOVQ    (DI)(AX*8), AX
+	SHRXQ   AX, R11, R11
+	MOVQ    AX, -8(DX)
+	MOVBLZX AH, CX
+	SUBQ    CX, DX
+	LZCNTQ  R8, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    (SP), CX
+	MOVQ    CX, (SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R8
+	ORQ     136(SP), R8
+	SHRXQ   AX, R8, R8
+	LZCNTQ  R9, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    8(SP), CX
+	MOVQ    CX, 8(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R9
+	ORQ     136(SP), R9
+	SHRXQ   AX, R9, R9
+	LZCNTQ  R10, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    16(SP), CX
+	MOVQ    CX, 16(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R10
+	ORQ     136(SP), R10
+	SHRXQ   AX, R10, R10
+	LZCNTQ  R11, AX
+	MOVL    AX, CX
+	SHRL    $0x03, CX
+	ADDQ    24(SP), CX
+	MOVQ    CX, 24(SP)
+	ANDL    $0x07, AX
+	MOVQ    (CX), R11
+	ORQ     136(SP), R11
+	SHRXQ   AX, R11, R11
+	DECQ    128(SP)
+	JNE     step
+	MOVQ    R12, 64(SP)
+	MOVQ    BX, 72(SP)
+	MOVQ    BP, 80(SP)
+	MOVQ    DX, 88(SP)
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    lanes+24(FP), CX
+	MOVQ    (SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 64(CX)
+	MOVQ    64(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 128(CX)
+	MOVQ    R8, (CX)
+	MOVQ    8(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 72(CX)
+	MOVQ    72(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 136(CX)
+	MOVQ    R9, 8(CX)
+	MOVQ    16(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 80(CX)
+	MOVQ    80(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 144(CX)
+	MOVQ    R10, 16(CX)
+	MOVQ    24(SP), AX
+	SUBQ    SI, AX
+	MOVQ    AX, 88(CX)
+	MOVQ    88(SP), AX
+	SUBQ    DI, AX
+	MOVQ    AX, 152(CX)
+	MOVQ    R11, 24(CX)
+	RET
+
+// func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// Requires: BMI2, LZCNT
+TEXT ·huffmanDecode8x11BMI2(SB), NOSPLIT, $144-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX
@@ -12802,9 +13478,9 @@ step:
 	MOVQ    R15, 56(CX)
 	RET
 
-// func huffmanDecode12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+// func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
 // Requires: BMI2, LZCNT
-TEXT ·huffmanDecode12BMI2(SB), NOSPLIT, $144-40
+TEXT ·huffmanDecode8x12BMI2(SB), NOSPLIT, $144-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX
@@ -13223,167 +13899,4 @@ step:
 	SUBQ    DI, AX
 	MOVQ    AX, 184(CX)
 	MOVQ    R15, 56(CX)
-	RET
-
-// func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint64, groups int)
-// Requires: BMI2
-TEXT ·huffmanEncode1BMI2(SB), NOSPLIT, $0-40
-	MOVQ codes+16(FP), AX
-	MOVQ groups+32(FP), CX
-	MOVQ lanes+24(FP), DI
-	MOVQ (DI), DX
-	MOVQ 8(DI), BX
-	MOVQ 16(DI), SI
-	MOVQ 24(DI), DI
-	MOVQ dst+0(FP), R8
-	ADDQ R8, SI
-	MOVQ src+8(FP), R8
-	ADDQ R8, DI
-
-group:
-	MOVBQZX -1(DI), R8
-	MOVQ    (AX)(R8*8), R8
-	SHRXQ   R8, DX, DX
-	ORQ     R8, DX
-	ADDQ    R8, BX
-	MOVBQZX -2(DI), R8
-	MOVQ    (AX)(R8*8), R8
-	SHRXQ   R8, DX, DX
-	ORQ     R8, DX
-	ADDQ    R8, BX
-	MOVBQZX -3(DI), R8
-	MOVQ    (AX)(R8*8), R8
-	SHRXQ   R8, DX, DX
-	ORQ     R8, DX
-	ADDQ    R8, BX
-	MOVBQZX -4(DI), R8
-	MOVQ    (AX)(R8*8), R8
-	SHRXQ   R8, DX, DX
-	ORQ     R8, DX
-	ADDQ    R8, BX
-	SUBQ    $0x04, DI
-	MOVQ    BX, R8
-	NEGQ    R8
-	SHRXQ   R8, DX, R8
-	MOVQ    R8, (SI)
-	MOVBLZX BL, R8
-	SHRL    $0x03, R8
-	ADDQ    R8, SI
-	ANDL    $0x07, BX
-	DECQ    CX
-	JNE     group
-	MOVQ    dst+0(FP), AX
-	SUBQ    AX, SI
-	MOVQ    src+8(FP), AX
-	SUBQ    AX, DI
-	MOVQ    lanes+24(FP), AX
-	MOVQ    DX, (AX)
-	MOVQ    BX, 8(AX)
-	MOVQ    SI, 16(AX)
-	MOVQ    DI, 24(AX)
-	RET
-
-// func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)
-// Requires: BMI2
-TEXT ·huffmanEncode2BMI2(SB), NOSPLIT, $0-40
-	MOVQ codes+16(FP), AX
-	MOVQ groups+32(FP), CX
-	MOVQ lanes+24(FP), DI
-	MOVQ (DI), DX
-	MOVQ 8(DI), BX
-	MOVQ 16(DI), SI
-	MOVQ 24(DI), DI
-	MOVQ dst+0(FP), R8
-	ADDQ R8, SI
-	MOVQ src+8(FP), R8
-	ADDQ R8, DI
-	MOVQ lanes+24(FP), R11
-	MOVQ 32(R11), R8
-	MOVQ 40(R11), R9
-	MOVQ 48(R11), R10
-	MOVQ 56(R11), R11
-	MOVQ dst+0(FP), R12
-	ADDQ R12, R10
-	MOVQ src+8(FP), R12
-	ADDQ R12, R11
-
-group:
-	MOVBQZX -1(DI), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, DX, DX
-	ORQ     R12, DX
-	ADDQ    R12, BX
-	MOVBQZX -1(R11), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, R8, R8
-	ORQ     R12, R8
-	ADDQ    R12, R9
-	MOVBQZX -2(DI), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, DX, DX
-	ORQ     R12, DX
-	ADDQ    R12, BX
-	MOVBQZX -2(R11), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, R8, R8
-	ORQ     R12, R8
-	ADDQ    R12, R9
-	MOVBQZX -3(DI), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, DX, DX
-	ORQ     R12, DX
-	ADDQ    R12, BX
-	MOVBQZX -3(R11), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, R8, R8
-	ORQ     R12, R8
-	ADDQ    R12, R9
-	MOVBQZX -4(DI), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, DX, DX
-	ORQ     R12, DX
-	ADDQ    R12, BX
-	MOVBQZX -4(R11), R12
-	MOVQ    (AX)(R12*8), R12
-	SHRXQ   R12, R8, R8
-	ORQ     R12, R8
-	ADDQ    R12, R9
-	SUBQ    $0x04, DI
-	MOVQ    BX, R12
-	NEGQ    R12
-	SHRXQ   R12, DX, R12
-	MOVQ    R12, (SI)
-	MOVBLZX BL, R12
-	SHRL    $0x03, R12
-	ADDQ    R12, SI
-	ANDL    $0x07, BX
-	SUBQ    $0x04, R11
-	MOVQ    R9, R12
-	NEGQ    R12
-	SHRXQ   R12, R8, R12
-	MOVQ    R12, (R10)
-	MOVBLZX R9, R12
-	SHRL    $0x03, R12
-	ADDQ    R12, R10
-	ANDL    $0x07, R9
-	DECQ    CX
-	JNE     group
-	MOVQ    dst+0(FP), AX
-	SUBQ    AX, SI
-	MOVQ    src+8(FP), AX
-	SUBQ    AX, DI
-	MOVQ    lanes+24(FP), AX
-	MOVQ    DX, (AX)
-	MOVQ    BX, 8(AX)
-	MOVQ    SI, 16(AX)
-	MOVQ    DI, 24(AX)
-	MOVQ    dst+0(FP), AX
-	SUBQ    AX, R10
-	MOVQ    src+8(FP), AX
-	SUBQ    AX, R11
-	MOVQ    lanes+24(FP), AX
-	MOVQ    R8, 32(AX)
-	MOVQ    R9, 40(AX)
-	MOVQ    R10, 48(AX)
-	MOVQ    R11, 56(AX)
 	RET

@@ -2,9 +2,9 @@ package codec
 
 import "encoding/binary"
 
-// pairing takes 16-bit units apart by arithmetic alone: to paired streams, as
-// the inverse of merger.mergePaired, or in natural order. Every value must be
-// in the alphabet; the symbols of a list are left to the caller.
+// pairing takes 16-bit units apart by arithmetic alone: the inverse of joining.
+// Every value must be in the alphabet; the symbols of a list are left to the
+// caller.
 type pairing struct {
 	base   uint16 // symbols are max(0, value-base)
 	value  uint16 // the bits of a unit that make its value, from shift on

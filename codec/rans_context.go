@@ -82,19 +82,31 @@ func (d *contextDecoder) tables(s *stream) contextTables {
 // as many at a time as have their neighbours decoded.
 func (d *contextDecoder) afterNeighbours(s *stream, dst []byte, lag int, tables contextTables) error {
 	step := lag &^ (maxLanes - 1)
+	symbols := 0
+	for _, f := range s.freqs {
+		symbols = max(symbols, len(f))
+	}
 	for at := 0; at < len(dst); at += step {
 		n := min(step, len(dst)-at)
 		classes := d.classes[:n]
 		known := min(max(lag-at, 0), n) // those before lag have no neighbour
 		fill(classes[:known], s.context.first)
-		for i, v := range dst[max(at-lag, 0):max(at-lag+n, 0)] {
-			classes[known+i] = s.classOf[v]
-		}
+		lookUp(classes[known:], dst[max(at-lag, 0):max(at-lag+n, 0)], &s.classOf, symbols)
 		if err := d.rans.readClasses(dst[at:at+n], classes, tables); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lookUp sets dst to the table's entries of the bytes of src, which are below
+// symbols.
+func lookUp(dst, src []byte, table *[256]byte, symbols int) {
+	done := lookUpVector(dst, src, table, symbols)
+	dst = dst[:len(src)]
+	for i := done; i < len(src); i++ {
+		dst[i] = table[src[i]]
+	}
 }
 
 // cutSegments puts the vectorLen segments of src side by side: one symbol of
@@ -177,20 +189,29 @@ func (d *ransDecoder) readClasses(dst, classes []byte, tables contextTables) err
 
 // readClassGroups is readGroups with classes.
 func (d *ransDecoder) readClassGroups(dst, classes []byte, tables contextTables) int {
+	base, lanes := unsafe.Pointer(unsafe.SliceData(tables)), uintptr(d.lanes)
 	groups := 0
-	for len(dst) >= d.lanes && len(d.words)-d.pos > 2*d.lanes {
+	for len(dst) >= d.lanes && len(classes) >= d.lanes && len(d.words)-d.pos > 2*d.lanes {
 		first := unsafe.Pointer(&d.words[d.pos])
-		p := first
-		cls, out := classes[:d.lanes], dst[:d.lanes]
-		for l := range cls {
-			table := (*ransTable)(tables[uint(cls[l])<<ransBits:])
-			d.state[l&(maxLanes-1)], out[l], p = ransStep(table, d.state[l&(maxLanes-1)], p)
+		p, out, cls := first, unsafe.Pointer(&dst[0]), unsafe.Pointer(&classes[0])
+		for l := uintptr(0); l < lanes; l += 4 {
+			s := (*[4]uint32)(unsafe.Add(unsafe.Pointer(&d.state), 4*l))
+			o, c := (*[4]byte)(unsafe.Add(out, l)), (*[4]byte)(unsafe.Add(cls, l))
+			s[0], o[0], p = ransStep(tableOf(base, c[0]), s[0], p)
+			s[1], o[1], p = ransStep(tableOf(base, c[1]), s[1], p)
+			s[2], o[2], p = ransStep(tableOf(base, c[2]), s[2], p)
+			s[3], o[3], p = ransStep(tableOf(base, c[3]), s[3], p)
 		}
 		d.pos += int(uintptr(p) - uintptr(first))
 		dst, classes = dst[d.lanes:], classes[d.lanes:]
 		groups++
 	}
 	return groups * d.lanes
+}
+
+// tableOf gives the table of a class that has one.
+func tableOf(tables unsafe.Pointer, class byte) *ransTable {
+	return (*ransTable)(unsafe.Add(tables, uintptr(class)<<(ransBits+2)))
 }
 
 // encodeClasses is encode with symbols of classes: of[c], prepared by init,

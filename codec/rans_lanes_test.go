@@ -146,6 +146,32 @@ func TestRANSTable(t *testing.T) {
 	})
 }
 
+// Bytes are looked up alike on all backends, whatever their number and the
+// table's, between guard pages.
+func TestLookUp(t *testing.T) {
+	eachBackend(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		var table [256]byte
+		for i := range table {
+			table[i] = byte(r.IntN(16))
+		}
+		for _, symbols := range []int{1, 2, 15, 16, 17, 100, 255, 256} {
+			for _, n := range []int{0, 1, 63, 64, 65, 128, 1000} {
+				src, dst := guarded(t, make([]byte, n)), guarded(t, make([]byte, n))
+				for i := range src {
+					src[i] = byte(r.IntN(symbols))
+				}
+				lookUp(dst, src, &table, symbols)
+				for i, v := range dst {
+					if v != table[src[i]] {
+						t.Fatalf("byte %d of %d, of %d symbols: %d, want %d", i, n, symbols, v, table[src[i]])
+					}
+				}
+			}
+		}
+	})
+}
+
 func BenchmarkRANSTable(b *testing.B) {
 	c := codeLanes(100, 2, false)
 	var counts [256]uint32

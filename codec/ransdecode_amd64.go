@@ -82,3 +82,15 @@ func ransTableVector(t *ransTable, f frequencies) (symbols, slots int) {
 	}
 	return ransTableAVX2((*[ransTotal]uint32)(t), &f[0], len(f))
 }
+
+// lookUpVector looks up whole vectors, and gives the number of bytes.
+func lookUpVector(dst, src []byte, table *[256]byte, symbols int) int {
+	groups := len(src) / vectorLen
+	if groups == 0 || symbols == 0 || backend(current.Load()) == backendGo {
+		return 0
+	}
+	n := groups * vectorLen
+	_ = dst[n-1]
+	lookUpAVX2(&dst[0], &src[0], groups, table, (min(symbols, 256)+15)/16)
+	return n
+}

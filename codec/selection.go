@@ -154,12 +154,34 @@ func (s *selection) alike(index int) int {
 }
 
 // codedOf counts the coded ones of n elements from element start of the run.
-func (s *selection) codedOf(start, n int) (sum int) {
-	s.each(start, n, func(_, size int, coded bool) {
-		if coded {
-			sum += size
-		}
-	})
+func (s *selection) codedOf(start, n int) int {
+	return s.codedBefore(start+s.phase+n) - s.codedBefore(start+s.phase)
+}
+
+// codedBefore counts the coded ones of the elements before number i, with the
+// first at its index's first place.
+func (s *selection) codedBefore(i int) int {
+	periods, place := i/(s.stride*s.count), i%(s.stride*s.count)
+	index, part := place/s.stride, place%s.stride
+	n := periods*s.stride*s.codedIndices(s.count) + s.stride*s.codedIndices(index)
+	if part > 0 && s.isCoded(index) {
+		n += part
+	}
+	return n
+}
+
+// codedIndices counts the coded ones of the first n indices.
+func (s *selection) codedIndices(n int) (sum int) {
+	b := s.coded[:n>>3]
+	for ; len(b) >= 8; b = b[8:] {
+		sum += bits.OnesCount64(binary.LittleEndian.Uint64(b))
+	}
+	for _, v := range b {
+		sum += bits.OnesCount8(v)
+	}
+	if n&7 != 0 {
+		sum += bits.OnesCount8(s.coded[n>>3] & (1<<(n&7) - 1))
+	}
 	return sum
 }
 
@@ -178,20 +200,18 @@ func (s *selection) gather(dst, data []byte, start int) []byte {
 // scatter fills dst, which begins at byte start of the run, with the coded
 // elements from src, and the others from ref or the constant and signs.
 func (s *selection) scatter(dst, src, ref, signs []byte, start int) {
+	if s.fill == fillReference {
+		copy(dst, ref)
+	} else {
+		fillWith(dst, s.constant)
+	}
 	w, signed := s.width, 0
 	s.each(start/w, len(dst)/w, func(at, size int, coded bool) {
-		part := dst[at*w : (at+size)*w]
-		switch {
-		case coded:
-			src = src[copy(part, src):]
-		case s.fill == fillReference:
-			copy(part, ref[at*w:])
-		default:
-			fillWith(part, s.constant)
-			if s.fill == fillSigned {
-				putSigns(part, w, signs, signed)
-				signed += size
-			}
+		if coded {
+			src = src[copy(dst[at*w:(at+size)*w], src):]
+		} else if s.fill == fillSigned {
+			putSigns(dst[at*w:(at+size)*w], w, signs, signed)
+			signed += size
 		}
 	})
 }

@@ -38,16 +38,19 @@ func unpackVector(dst, src []byte, k int) int {
 	return groups
 }
 
-// huffmanDecodeVector takes all lanes a number of steps on, which
-// huffmanLanes.steps allows for each of them.
-func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, steps int) bool {
+// huffmanKernels decode by tables of 11 and 12 bits, four lanes and eight.
+var huffmanKernels = [2][2]func(dst, src *byte, table *uint64, lanes *[24]uint64, steps int){
+	{huffmanDecode4x11BMI2, huffmanDecode8x11BMI2},
+	{huffmanDecode4x12BMI2, huffmanDecode8x12BMI2},
+}
+
+// huffmanDecodeVector takes the first lanes, and maybe the others, a number of
+// steps on, which huffmanLanes.steps allows for each of them.
+func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lanes, steps int) bool {
 	if backend(current.Load()) == backendGo {
 		return false
 	}
-	decode := huffmanDecode11BMI2
-	if t.bits == maxCodeLen {
-		decode = huffmanDecode12BMI2
-	}
+	decode := huffmanKernels[t.bits-shortIndex][(lanes-1)/4]
 	decode(&dst[0], &src[0], &t.entries[0], (*[24]uint64)(unsafe.Pointer(l)), steps)
 	return true
 }

@@ -33,8 +33,11 @@ func packVector(dst, src []byte, k int) int { return 0 }
 
 func gatherPlaneVector(dst, src []byte) int { return 0 }
 
-func gatherUnitsVector(dst, src []byte) int                                      { return 0 }
-func huffmanDecodeVector(*huffmanTable, *huffmanLanes, []byte, []byte, int) bool { return false }
+func gatherUnitsVector(dst, src []byte) int { return 0 }
+
+func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lanes, steps int) bool {
+	return false
+}
 
 func joinPlanesVector(dst, low, high []byte) int { return 0 }
 
@@ -42,3 +45,5 @@ func joinWideVector(dst, low, high, units []byte) int                        { r
 func huffmanEncodeTwoVector(*huffmanEncoder, *[2]huffmanWriter, []byte, int) {}
 
 func huffmanEncodeVector(*huffmanEncoder, *huffmanWriter, []byte, int) bool { return false }
+
+func lookUpVector(dst, src []byte, table *[256]byte, symbols int) int { return 0 }

@@ -17,14 +17,14 @@ const (
 	laneOut      = 16 * huffmanLanes
 )
 
-// huffmanKernel holds where a decoder keeps its state. Eight windows, the
-// table and three pointers out fill the registers; the other pointers are in
+// huffmanKernel holds where a decoder keeps its state. Of eight lanes, the
+// windows, the table and three pointers out fill the registers; the other pointers are in
 // the frame, where an update is a store that the next look-up loads again.
 // That is faster than fewer lanes at a time with all they have in registers:
 // a lane's look-ups wait for one another, and the scheduler would fill with
 // them.
 type huffmanKernel struct {
-	window       [huffmanLanes]GPPhysical
+	window       []GPPhysical
 	out          map[int]GPPhysical // of the lanes whose pointer is in a register
 	table, index GPPhysical
 	frame        Mem
@@ -35,26 +35,30 @@ func (h *huffmanKernel) outMem(k int) Mem { return h.frame.Offset(8 * (huffmanLa
 func (h *huffmanKernel) count() Mem       { return h.frame.Offset(8 * 2 * huffmanLanes) }
 func (h *huffmanKernel) top() Mem         { return h.frame.Offset(8 * (2*huffmanLanes + 1)) } // 2^63
 
-// huffmanBMI2 decodes eight lanes side by side by a table of 2^index entries,
-// with as many look-ups in a step as a window of 56 bits is good for.
-func huffmanBMI2(index, lookups int) {
-	TEXT(fmt.Sprintf("huffmanDecode%dBMI2", index), NOSPLIT, "func(dst, src *byte, table *uint64, lanes *[24]uint64, steps int)")
+// huffmanBMI2 decodes four or eight lanes side by side by a table of 2^index
+// entries, with as many look-ups in a step as a window of 56 bits is good for.
+func huffmanBMI2(lanes, index, lookups int) {
+	name := fmt.Sprintf("huffmanDecode%dx%dBMI2", lanes, index)
+	TEXT(name, NOSPLIT, "func(dst, src *byte, table *uint64, lanes *[24]uint64, steps int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("huffmanDecode%dBMI2 takes eight lanes at least one step on, by a table of 2^%d entries.", index, index))
+	Doc(fmt.Sprintf("%s takes the first %d lanes at least one step on, by a table of 2^%d entries.", name, lanes, index))
 	h := huffmanKernel{
-		window: [huffmanLanes]GPPhysical{R8, R9, R10, R11, R12, R13, R14, R15},
+		window: []GPPhysical{R8, R9, R10, R11, R12, R13, R14, R15}[:lanes],
 		out:    map[int]GPPhysical{5: RBX, 6: RBP, 7: RDX},
 		table:  RDI, index: RSI,
 		frame: AllocLocal(8 * (2*huffmanLanes + 2)),
 	}
+	if lanes == 4 {
+		h.out = map[int]GPPhysical{0: R12, 1: RBX, 2: RBP, 3: RDX}
+	}
 	h.load(index)
 	Label("step")
 	for range lookups {
-		for k := range huffmanLanes {
+		for k := range h.window {
 			h.lookUp(k)
 		}
 	}
-	for k := range huffmanLanes {
+	for k := range h.window {
 		h.refill(k)
 	}
 	DECQ(h.count())
@@ -66,7 +70,7 @@ func huffmanBMI2(index, lookups int) {
 // load takes the lanes' state, offsets as pointers.
 func (h *huffmanKernel) load(index int) {
 	dst, src, lanes := Load(Param("dst"), RDI), Load(Param("src"), RSI), Load(Param("lanes"), RCX)
-	for k := range huffmanLanes {
+	for k := range h.window {
 		MOVQ(Mem{Base: lanes, Disp: laneIn + 8*k}, RAX)
 		ADDQ(src, RAX)
 		MOVQ(RAX, h.inMem(k))
@@ -87,13 +91,13 @@ func (h *huffmanKernel) load(index int) {
 }
 
 func (h *huffmanKernel) store() {
-	for k := range huffmanLanes {
+	for k := range h.window {
 		if r, ok := h.out[k]; ok {
 			MOVQ(r, h.outMem(k))
 		}
 	}
 	dst, src, lanes := Load(Param("dst"), RDI), Load(Param("src"), RSI), Load(Param("lanes"), RCX)
-	for k := range huffmanLanes {
+	for k := range h.window {
 		MOVQ(h.inMem(k), RAX)
 		SUBQ(src, RAX)
 		MOVQ(RAX, Mem{Base: lanes, Disp: laneIn + 8*k})

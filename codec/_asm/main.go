@@ -29,6 +29,7 @@ func main() {
 	joinUnitsAVX2("joinNaturalAVX2", "joinNaturalAVX2 is joinPairedAVX2 in natural order.", false, false)
 	joinUnitsAVX2("joinNaturalWideAVX2", "joinNaturalWideAVX2 is joinPairedWideAVX2 in natural order.", true, false)
 	ransTableAVX2()
+	lookUpAVX2()
 	joinPlanesAVX2()
 	joinWideAVX2()
 	for k := 4; k <= 7; k++ {
@@ -44,10 +45,12 @@ func main() {
 		unpackAVX2(k)
 		packAVX2(k)
 	}
-	huffmanBMI2(11, 5)
-	huffmanBMI2(12, 4)
 	huffmanEncodeBMI2(1)
 	huffmanEncodeBMI2(2)
+	for lanes := 4; lanes <= 8; lanes += 4 {
+		huffmanBMI2(lanes, 11, 5)
+		huffmanBMI2(lanes, 12, 4)
+	}
 	Generate()
 }
 
