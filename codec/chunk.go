@@ -59,10 +59,20 @@ func ParseChunk(header []byte, size int) (*Chunk, error) {
 		return nil, err
 	}
 	for _, m := range c.models {
-		c.memSize += m.memSize()
+		size := m.memSize()
+		if c.memSize+size > maxMemSize {
+			m.keepNothing()
+			size = m.memSize()
+		}
+		c.memSize += size
 	}
 	return c, nil
 }
+
+// maxMemSize bounds what tables of a chunk are kept: beyond it, they are made
+// anew for each block. No encoder comes near it; a header of a few bytes a model
+// could otherwise claim a thousand times its size.
+const maxMemSize = 64 << 20
 
 // minBlockEntry is the fewest bytes that an entry of the block table takes.
 const minBlockEntry = 1 + 1 + 1 + 8

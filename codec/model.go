@@ -33,6 +33,13 @@ func (m *model) useOnce() {
 	m.used = true
 }
 
+// keepNothing has tables made anew for each block.
+func (m *model) keepNothing() {
+	for i := range m.streams {
+		m.streams[i].kept = false
+	}
+}
+
 func (m *model) merger() *merger {
 	return m.merge.get(func() *merger { return newMerger(&m.split) })
 }

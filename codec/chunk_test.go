@@ -1,0 +1,53 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+)
+
+// A header of many models with many tables, each for two blocks, is no claim on
+// memory: tables beyond a bound are not kept.
+func TestTablesAreBounded(t *testing.T) {
+	e := NewEncoder(Scape, 0)
+	e.SetLevel(Small)
+	enc, err := e.Encode(scaled(2*40_000), BF16, []Part{{Shape: []int64{200, 200}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseChunk(enc.Header, 2*40_000)
+	if err != nil || c.models[0].streams[0].coder != coderContexts {
+		t.Fatalf("no contexts to begin with: %v", err)
+	}
+	model := c.models[0].marshal(nil)
+	const models = MaxModels
+	h := binary.AppendUvarint([]byte{byte(Scape)}, models)
+	h = append(binary.AppendUvarint(h, 2*models), bytes.Repeat(model, models)...)
+	for k := range 2 * models {
+		h = (&Block{Len: 2, model: k / 2}).marshal(h)
+	}
+	c, err = ParseChunk(h, 2*2*models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := models * c.models[0].memSize(); all < 2*maxMemSize {
+		t.Fatalf("%d bytes of tables prove nothing", all)
+	}
+	if c.MemSize() > maxMemSize+models*(maxClasses*1024+4096) {
+		t.Errorf("%d bytes of tables", c.MemSize())
+	}
+	if kept := c.models[models-1].streams[0].kept; kept {
+		t.Error("the last model's tables are kept")
+	}
+}
+
+// scaled gives n bytes of bf16 weights in rows of 200 that differ in scale by
+// columns.
+func scaled(n int) []byte {
+	b := gaussianBF16(n)
+	for i := 0; i < n; i += 2 {
+		u := binary.LittleEndian.Uint16(b[i:])
+		binary.LittleEndian.PutUint16(b[i:], u+uint16(i/2%200/40)<<bf16Mantissa)
+	}
+	return b
+}
