@@ -83,7 +83,8 @@ type repeats struct {
 const (
 	repeatBits = 12
 	repeatLen  = 16   // bytes: fewer repeat by chance in a plane of exponents
-	repeatSome = 8    // one place of so many is looked at
+	repeatSome = 16   // one place of so many is looked at
+	repeatAll  = 512  // bytes of which all places are looked at
 	repeatOnce = 1024 // in how many places one repeat is too many for chance
 )
 
@@ -99,21 +100,24 @@ func (r *repeats) any(streams [][]byte) bool {
 }
 
 // count estimates the places at which the next repeatLen bytes are those of the
-// last place with their hash. Only places where the bytes themselves say so are
-// looked at, one of repeatSome: they say the same wherever they occur.
+// last place with their hash. Of a long stream only places where the bytes
+// themselves say so are looked at, one of up to repeatSome: they say the same
+// wherever they occur.
 func (r *repeats) count(b []byte) (found int) {
 	clear(r.last[:])
+	some := min(max(len(b)/repeatAll, 1), repeatSome)
+	most := uint64(math.MaxUint64) / uint64(some)
 	for i := 0; len(b)-i >= repeatLen; i++ {
 		next := (*[repeatLen]byte)(b[i:])
 		v := binary.LittleEndian.Uint64(next[:]) * 0x9e3779b97f4a7c15
-		if v >= math.MaxUint64/repeatSome {
+		if v > most {
 			continue
 		}
 		hash := (v ^ binary.LittleEndian.Uint64(next[8:])) * 0xc2b2ae3d27d4eb4f
 		last := &r.last[hash>>(64-repeatBits)]
 		tag := uint32(hash) &^ (sampleLen - 1)
 		if at := int(*last & (sampleLen - 1)); *last&^(sampleLen-1) == tag && at < i && *next == [repeatLen]byte(b[at:]) {
-			found += repeatSome
+			found += some
 		}
 		*last = tag | uint32(i)
 	}

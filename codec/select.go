@@ -161,27 +161,28 @@ func probablyShares(a, b []byte, width int) bool {
 // commonElement gives the element of data that is the most common, as far as
 // probes tell; nil if none is.
 func commonElement(data []byte, width int) []byte {
-	const slotBits = 10 // twice as many slots as probes
-	var slots [1 << slotBits]struct {
-		value uint64
-		count int
-	}
-	common := &slots[0]
+	// A slot has the upper bits of a hash and, below them, how often it was met.
+	const slotBits, countBits = 10, 10
+	var slots [1 << slotBits]uint32
+	var common uint64
+	most := uint32(0)
 	for k := range selectProbes {
 		v := elementAt(data, probe(k, len(data)/width), width)
-		at := v * 0x9e3779b97f4a7c15 >> (64 - slotBits)
-		for slots[at].count > 0 && slots[at].value != v {
-			at = (at + 1) % uint64(len(slots))
+		hash := v * 0x9e3779b97f4a7c15
+		tag := uint32(hash>>22)&^(1<<countBits-1) | 1<<countBits
+		at := hash >> (64 - slotBits)
+		for slots[at] != 0 && slots[at]&^(1<<countBits-1) != tag {
+			at = (at + 1) & (1<<slotBits - 1)
 		}
-		slots[at].value = v
-		if slots[at].count++; slots[at].count > common.count {
-			common = &slots[at]
+		slots[at] = max(slots[at], tag) + 1
+		if n := slots[at] & (1<<countBits - 1); n > most {
+			most, common = n, v
 		}
 	}
-	if float64(common.count) < selectProbes*minSelectShare {
+	if float64(most) < selectProbes*minSelectShare {
 		return nil
 	}
-	return binary.LittleEndian.AppendUint64(nil, common.value)[:width]
+	return binary.LittleEndian.AppendUint64(nil, common)[:width]
 }
 
 // elementAt is element i of data as a number.
