@@ -77,7 +77,8 @@ func entropyOf(streams [][]byte) (size float64) {
 
 // repeats finds bytes that occur again, cheaply.
 type repeats struct {
-	last [1 << repeatBits]uint32 // where a hash was last seen, below other bits of the hash
+	last [1 << repeatBits]uint64 // where a hash was last seen, below other bits of the hash
+	base uint32                  // where this stream begins, in all that was looked at
 }
 
 const (
@@ -104,7 +105,9 @@ func (r *repeats) any(streams [][]byte) bool {
 // themselves say so are looked at, one of up to repeatSome: they say the same
 // wherever they occur.
 func (r *repeats) count(b []byte) (found int) {
-	clear(r.last[:])
+	if r.base == 0 || uint64(r.base)+uint64(len(b)) > math.MaxUint32 {
+		*r = repeats{base: 1}
+	}
 	some := min(max(len(b)/repeatAll, 1), repeatSome)
 	most := uint64(math.MaxUint64) / uint64(some)
 	for i := 0; len(b)-i >= repeatLen; i++ {
@@ -115,11 +118,12 @@ func (r *repeats) count(b []byte) (found int) {
 		}
 		hash := (v ^ binary.LittleEndian.Uint64(next[8:])) * 0xc2b2ae3d27d4eb4f
 		last := &r.last[hash>>(64-repeatBits)]
-		tag := uint32(hash) &^ (sampleLen - 1)
-		if at := int(*last & (sampleLen - 1)); *last&^(sampleLen-1) == tag && at < i && *next == [repeatLen]byte(b[at:]) {
+		tag := hash << 32
+		if at := uint32(*last) - r.base; *last&^math.MaxUint32 == tag && uint32(*last) >= r.base && *next == [repeatLen]byte(b[at:]) {
 			found += some
 		}
-		*last = tag | uint32(i)
+		*last = tag | uint64(r.base+uint32(i))
 	}
+	r.base += uint32(len(b))
 	return found
 }

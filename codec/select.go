@@ -14,9 +14,10 @@ const (
 	minSelectLen = 1000
 	// maxSelects bounds the runs of their own of a chunk.
 	maxSelects = MaxModels / 8
-	// selectProbes is how many elements are compared before more are, and
-	// minSelectShare what share of them must be equal.
-	selectProbes   = 512
+	// A sixteenth of the elements are compared before more are, within these
+	// bounds, and minSelectShare of them must be equal.
+	fewestProbes   = 128
+	mostProbes     = 512
 	minSelectShare = 1. / 32
 	// selectGain is how many bytes a selection must save: it keeps a part from
 	// sharing tables with its neighbours.
@@ -138,7 +139,10 @@ func withoutSigns(data []byte, width int) []byte {
 	return data
 }
 
-// probe gives the place of one of selectProbes elements of n: spread over all,
+// probesOf is how many of n elements are probed.
+func probesOf(n int) int { return min(max(n/16, fewestProbes), mostProbes) }
+
+// probe gives the place of one of some elements of n: spread over all,
 // and not by a regular distance that may be that of a row.
 func probe(k, n int) int {
 	const golden = 0x9e3779b97f4a7c15
@@ -149,13 +153,14 @@ func probe(k, n int) int {
 // probablyShares tells by probes whether elements of a and b are equal.
 func probablyShares(a, b []byte, width int) bool {
 	equal := 0
-	for k := range selectProbes {
-		at := probe(k, len(a)/width)
+	n := len(a) / width
+	for k := range probesOf(n) {
+		at := probe(k, n)
 		if elementAt(a, at, width) == elementAt(b, at, width) {
 			equal++
 		}
 	}
-	return equal >= selectProbes*minSelectShare
+	return float64(equal) >= float64(probesOf(n))*minSelectShare
 }
 
 // commonElement gives the element of data that is the most common, as far as
@@ -166,8 +171,9 @@ func commonElement(data []byte, width int) []byte {
 	var slots [1 << slotBits]uint32
 	var common uint64
 	most := uint32(0)
-	for k := range selectProbes {
-		v := elementAt(data, probe(k, len(data)/width), width)
+	n := len(data) / width
+	for k := range probesOf(n) {
+		v := elementAt(data, probe(k, n), width)
 		hash := v * 0x9e3779b97f4a7c15
 		tag := uint32(hash>>22)&^(1<<countBits-1) | 1<<countBits
 		at := hash >> (64 - slotBits)
@@ -175,11 +181,11 @@ func commonElement(data []byte, width int) []byte {
 			at = (at + 1) & (1<<slotBits - 1)
 		}
 		slots[at] = max(slots[at], tag) + 1
-		if n := slots[at] & (1<<countBits - 1); n > most {
-			most, common = n, v
+		if met := slots[at] & (1<<countBits - 1); met > most {
+			most, common = met, v
 		}
 	}
-	if float64(most) < selectProbes*minSelectShare {
+	if float64(most) < float64(probesOf(n))*minSelectShare {
 		return nil
 	}
 	return binary.LittleEndian.AppendUint64(nil, common)[:width]
