@@ -44,19 +44,20 @@ type topChooser struct {
 
 	levels [topLevels]histogram // the finest first
 	last   int                  // of them
-	fine   [16]histogram        // by what is cut off, where that is less
+	fine   [16]histogram        // finer ones, by what is cut off
 	joined []uint32             // scratch
 
 	n            int
-	costs        [topLevels]float64 // with the sign raw
-	least        float64            // by weight
-	at           *histogram         // what best counts
-	sign         signPlace
-	used         int // by at
-	cost         float64
-	tooMany      bool // values of the finest that was looked at
-	signPays     bool
-	stillCheaper bool // the finest level of all
+	costs        [topLevels]float64 // by levels, with the sign raw
+	stillCheaper bool               // the finest of levels than the next
+	tooMany      bool               // values for an alphabet: so have finer ones
+
+	// The cheapest so far.
+	least float64 // by weight
+	cost  float64
+	at    *histogram // of the values, or nil
+	sign  signPlace
+	used  int // values
 }
 
 // measured is the cheapest split of a run, and what it takes to find that of
@@ -67,19 +68,6 @@ type measured struct {
 	coarse    histogram // by the finest of levels
 	exponents histogram // by the coarsest
 	entropy   float64   // of exponents
-}
-
-// mayJoin tells whether a and b together may take at most so many bits more
-// than apart: exponents that differ cost no less when more bits are looked at,
-// and one table of two is all that is saved.
-func (t *topChooser) mayJoin(a, b *measured, more float64) bool {
-	if !a.ok || !b.ok {
-		return true
-	}
-	together := a.exponents.join(&b.exponents, t.joined)
-	t.joined = together.counts
-	entropy, _ := together.entropy(signRaw)
-	return entropy-a.entropy-b.entropy <= more+float64(tableBitsPerSymbol*min(len(a.freq.value), len(b.freq.value)))
 }
 
 // isFine tells whether the symbols have more mantissa bits than coarse.
@@ -107,6 +95,19 @@ func (t *topChooser) choose(h *histogram) (m measured) {
 		t.chooseFine(h, finest)
 	}
 	return t.measured()
+}
+
+// mayJoin tells whether a and b together may take at most so many bits more
+// than apart: exponents that differ cost no less when more bits are looked at,
+// and one table of two is all that is saved.
+func (t *topChooser) mayJoin(a, b *measured, more float64) bool {
+	if !a.ok || !b.ok {
+		return true
+	}
+	together := a.exponents.join(&b.exponents, t.joined)
+	t.joined = together.counts
+	entropy, _ := together.entropy(signRaw)
+	return entropy-a.entropy-b.entropy <= more+float64(tableBitsPerSymbol*min(len(a.freq.value), len(b.freq.value)))
 }
 
 // chooseJoined is choose for two runs together. Only if more mantissa bits were
@@ -160,12 +161,17 @@ func (t *topChooser) chooseCoarse(finest *histogram) {
 		t.costs[k] = t.consider(&t.levels[k], signRaw)
 	}
 	t.stillCheaper = last > 0 && t.costs[0] < t.costs[1]
-	// A sign that tells something shows with all bits, or with none.
-	coarsest, most := t.consider(&t.levels[last], signSymbol), t.consider(&t.levels[0], signSymbol)
-	if t.signPays = coarsest < t.costs[last] || most < t.costs[0]; !t.signPays {
+	t.considerSigns()
+}
+
+// considerSigns looks at signs in the symbols: with most of the bits and with
+// fewest, and with the others if a sign tells something there.
+func (t *topChooser) considerSigns() {
+	fewest, most := t.consider(&t.levels[t.last], signSymbol), t.consider(&t.levels[0], signSymbol)
+	if fewest >= t.costs[t.last] && most >= t.costs[0] {
 		return
 	}
-	for k := 1; k < last; k++ {
+	for k := 1; k < t.last; k++ {
 		t.consider(&t.levels[k], signSymbol)
 	}
 }
