@@ -2,7 +2,6 @@ package codec
 
 import (
 	"math"
-	"slices"
 )
 
 // A run of so many elements is merged in words and vectors, if its sign is
@@ -44,25 +43,31 @@ type topChooser struct {
 	mantissa int  // bits within the unit
 
 	levels [topLevels]histogram // the finest first
+	last   int                  // of them
+	fine   [16]histogram        // finer ones, by what is cut off
+	joined []uint32             // scratch
 
 	n            int
-	costs        [topLevels]float64 // with the sign raw
-	least        float64            // by weight
-	at           *histogram         // what best counts
-	sign         signPlace
-	used         int // by at
-	cost         float64
-	tooMany      bool // values of the finest that was looked at
-	signPays     bool
-	stillCheaper bool // the finest level of all
+	costs        [topLevels]float64 // by levels, with the sign raw
+	stillCheaper bool               // the finest of levels than the next
+	tooMany      bool               // values for an alphabet: so have finer ones
+
+	// The cheapest so far.
+	least float64 // by weight
+	cost  float64
+	at    *histogram // of the values, or nil
+	sign  signPlace
+	used  int // values
 }
 
 // measured is the cheapest split of a run, and what it takes to find that of
 // the run and another one.
 type measured struct {
 	choice
-	ok     bool
-	coarse histogram // by the finest of levels
+	ok        bool
+	coarse    histogram // by the finest of levels
+	exponents histogram // by the coarsest
+	entropy   float64   // of exponents
 }
 
 // isFine tells whether the symbols have more mantissa bits than coarse.
@@ -89,10 +94,20 @@ func (t *topChooser) choose(h *histogram) (m measured) {
 	if t.mayBeFiner(h) {
 		t.chooseFine(h, finest)
 	}
-	m.choice, m.ok = t.settle()
-	m.coarse = t.levels[0]
-	m.coarse.counts = slices.Clone(m.coarse.counts)
-	return m
+	return t.measured()
+}
+
+// mayJoin tells whether a and b together may take at most so many bits more
+// than apart: exponents that differ cost no less when more bits are looked at,
+// and one table of two is all that is saved.
+func (t *topChooser) mayJoin(a, b *measured, more float64) bool {
+	if !a.ok || !b.ok {
+		return true
+	}
+	together := a.exponents.join(&b.exponents, t.joined)
+	t.joined = together.counts
+	entropy, _ := together.entropy(signRaw)
+	return entropy-a.entropy-b.entropy <= more+float64(tableBitsPerSymbol*min(len(a.freq.value), len(b.freq.value)))
 }
 
 // chooseJoined is choose for two runs together. Only if more mantissa bits were
@@ -108,9 +123,19 @@ func (t *topChooser) chooseJoined(a, b *measured, limit float64, count func() *h
 		m.cost = t.cost
 		return m
 	}
+	return t.measured()
+}
+
+// measured gives what was found.
+func (t *topChooser) measured() (m measured) {
 	m.choice, m.ok = t.settle()
-	m.coarse = t.levels[0]
-	m.coarse.counts = slices.Clone(m.coarse.counts)
+	m.coarse, m.exponents = t.levels[0], t.levels[t.last]
+	m.entropy, _ = m.exponents.entropy(signRaw)
+	fine, coarse := len(m.coarse.counts), len(m.exponents.counts)
+	counts := make([]uint32, fine+coarse)
+	copy(counts, m.coarse.counts)
+	copy(counts[fine:], m.exponents.counts)
+	m.coarse.counts, m.exponents.counts = counts[:fine:fine], counts[fine:]
 	return m
 }
 
@@ -131,16 +156,22 @@ func (t *topChooser) chooseCoarse(finest *histogram) {
 	for ; t.levels[last].shift < t.mantissa; last++ {
 		t.levels[last+1] = t.levels[last].coarser(1, t.levels[last+1].counts)
 	}
+	t.last = last
 	for k := last; k >= 0; k-- {
 		t.costs[k] = t.consider(&t.levels[k], signRaw)
 	}
 	t.stillCheaper = last > 0 && t.costs[0] < t.costs[1]
-	// A sign that tells something shows with all bits, or with none.
-	coarsest, most := t.consider(&t.levels[last], signSymbol), t.consider(&t.levels[0], signSymbol)
-	if t.signPays = coarsest < t.costs[last] || most < t.costs[0]; !t.signPays {
+	t.considerSigns()
+}
+
+// considerSigns looks at signs in the symbols: with most of the bits and with
+// fewest, and with the others if a sign tells something there.
+func (t *topChooser) considerSigns() {
+	fewest, most := t.consider(&t.levels[t.last], signSymbol), t.consider(&t.levels[0], signSymbol)
+	if fewest >= t.costs[t.last] && most >= t.costs[0] {
 		return
 	}
-	for k := 1; k < last; k++ {
+	for k := 1; k < t.last; k++ {
 		t.consider(&t.levels[k], signSymbol)
 	}
 }
@@ -148,9 +179,9 @@ func (t *topChooser) chooseCoarse(finest *histogram) {
 // chooseFine looks at what is finer than a histogram of that shift.
 func (t *topChooser) chooseFine(h *histogram, shift int) {
 	for shift--; shift >= 0 && !t.tooMany; shift-- {
-		c := h.coarser(shift, nil)
-		t.consider(&c, signRaw)
-		t.consider(&c, signSymbol)
+		t.fine[shift] = h.coarser(shift, t.fine[shift].counts)
+		t.consider(&t.fine[shift], signRaw)
+		t.consider(&t.fine[shift], signSymbol)
 	}
 }
 
@@ -181,11 +212,24 @@ func (t *topChooser) consider(h *histogram, sign signPlace) float64 {
 }
 
 // isScattered tells whether an alphabet of the values, with the sign raw, must
-// list them.
+// list them: see newAlphabet.
 func (h *histogram) isScattered() bool {
-	v := h.values(signRaw, maxSymbols)
-	a, ok := newAlphabet(v.present(), 1<<16)
-	return !ok || a.kind == alphabetList
+	occurs := func(m int) bool { return h.counts[2*(m-h.lo)]|h.counts[2*(m-h.lo)+1] != 0 }
+	lo, hi := h.lo, h.hi
+	zero := h.zero[0]|h.zero[1] != 0
+	if lo == 0 && hi > 0 {
+		zero, lo = occurs(0), 1
+	}
+	for lo < hi && !occurs(lo) {
+		lo++
+	}
+	for hi > lo && !occurs(hi-1) {
+		hi--
+	}
+	if zero {
+		return hi > maxSymbols && hi-lo >= maxSymbols
+	}
+	return hi-lo > maxSymbols
 }
 
 // settle gives the cheapest split.

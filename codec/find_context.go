@@ -406,9 +406,13 @@ func (f *contextFinder) byPlace(axes []axis, base split, steps int) (contextChoi
 		return contextChoice{}, false
 	}
 	f.clearCounts(c.classes)
+	var classOf [256]byte
+	for k := range classOf {
+		classOf[k] = byte(min(max(k-int(c.floor), 0), c.classes-1))
+	}
+	class := f.class[:len(f.values)]
 	for i, v := range f.values {
-		class := min(max(int(f.class[i])-int(c.floor), 0), c.classes-1)
-		f.counts[class][v&(contextValues-1)]++
+		f.counts[classOf[class[i]]&(maxClasses-1)][v&(contextValues-1)]++
 	}
 	return f.settle(c, s, side)
 }
@@ -476,16 +480,16 @@ func (f *contextFinder) setValues(s *split) bool {
 	}
 	f.take()
 	f.values = slices.Grow(f.values[:0], f.n)[:f.n]
-	shift := s.rankShift() & 15
+	values, sign, shift := f.values[:len(f.units)], f.sign, s.rankShift()&15
 	if s.sign != signSymbol {
 		for i, u := range f.units {
-			f.values[i] = u &^ f.sign >> shift
+			values[i] = u &^ sign >> shift
 		}
 		return true
 	}
 	top := uint(f.shape.bits-1) & 15
 	for i, u := range f.units {
-		f.values[i] = u&^f.sign>>shift<<1 | u>>top
+		values[i] = u&^sign>>shift<<1 | u>>top
 	}
 	return true
 }
@@ -667,11 +671,15 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 	}
 	for at := 0; at < len(f.values); at += block {
 		values := f.values[at:min(at+block, len(f.values))]
-		for i, v := range values {
-			class := c.first
-			if i >= lag {
-				class = classOf[values[i-lag]&(contextValues-1)]
-			}
+		for _, v := range values[:min(lag, len(values))] {
+			f.counts[c.first&(maxClasses-1)][v&(contextValues-1)]++
+		}
+		if lag >= len(values) {
+			continue
+		}
+		before := values[:len(values)-lag]
+		for i, v := range values[lag:] {
+			class := classOf[before[i]&(contextValues-1)]
 			f.counts[class&(maxClasses-1)][v&(contextValues-1)]++
 		}
 	}

@@ -26,7 +26,12 @@ func (h *histogram) coarser(by int, buf []uint32) histogram {
 	for at, m := 0, c.lo; at < len(c.counts); at, m = at+2, m+1 {
 		n := min(2*((m+1)<<by-max(h.lo, m<<by)), len(counts))
 		var plus, minus uint32
-		for these := counts[:n]; len(these) >= 2; these = these[2:] {
+		these := counts[:n]
+		for ; len(these) >= 8; these = these[8:] {
+			plus += these[0] + these[2] + these[4] + these[6]
+			minus += these[1] + these[3] + these[5] + these[7]
+		}
+		for ; len(these) >= 2; these = these[2:] {
 			plus += these[0]
 			minus += these[1]
 		}

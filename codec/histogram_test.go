@@ -113,3 +113,19 @@ func (s *split) valueOf(unit uint16) uint16 {
 	}
 	return unit >> s.raw
 }
+
+// An alphabet is known to be a list before it is made.
+func TestIsScattered(t *testing.T) {
+	c := new(counter)
+	for kind, data := range testData(8192) {
+		h := c.count(data, 2)
+		for by := range 15 {
+			coarse := h.coarser(by, nil)
+			v := coarse.values(signRaw, 0)
+			a, ok := newAlphabet(v.present(), 1<<15)
+			if want := !ok || a.kind == alphabetList; coarse.isScattered() != want {
+				t.Errorf("%s, %d bits cut off: scattered %v, want %v", kind, by, !want, want)
+			}
+		}
+	}
+}

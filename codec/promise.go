@@ -27,6 +27,10 @@ func (e *Encoder) planesShare(planes *split, data []byte, most float64) float64 
 	return e.sampleSize(planes, sampleOf(data, planes.width, e.level.sampleLen()), most)
 }
 
+// zstdMargin keeps from trying what by its entropy would hardly be smaller: zstd
+// does not reach that.
+const zstdMargin = 0.99
+
 // trialGain is about how much smaller zstd at its strongest makes what repeats
 // itself than the level that tries it.
 const trialGain = 0.95
@@ -36,7 +40,7 @@ const trialGain = 0.95
 func (e *Encoder) sampleSize(s *split, sample []byte, most float64) float64 {
 	streams := e.apart.take(s, sample)
 	repeats := e.repeats.any(streams)
-	if !repeats && (e.fast() || entropyOf(streams) >= most*float64(len(sample))) {
+	if !repeats && (e.fast() || entropyOf(streams) >= zstdMargin*most*float64(len(sample))) {
 		return math.Inf(1)
 	}
 	size := 0
@@ -77,13 +81,15 @@ func entropyOf(streams [][]byte) (size float64) {
 
 // repeats finds bytes that occur again, cheaply.
 type repeats struct {
-	last [1 << repeatBits]uint32 // where a hash was last seen, below other bits of the hash
+	last [1 << repeatBits]uint64 // where a hash was last seen, below other bits of the hash
+	base uint32                  // where this stream begins, in all that was looked at
 }
 
 const (
 	repeatBits = 12
 	repeatLen  = 16   // bytes: fewer repeat by chance in a plane of exponents
-	repeatSome = 8    // one place of so many is looked at
+	repeatSome = 16   // one place of so many is looked at
+	repeatAll  = 512  // bytes of which all places are looked at
 	repeatOnce = 1024 // in how many places one repeat is too many for chance
 )
 
@@ -99,23 +105,29 @@ func (r *repeats) any(streams [][]byte) bool {
 }
 
 // count estimates the places at which the next repeatLen bytes are those of the
-// last place with their hash. Only places where the bytes themselves say so are
-// looked at, one of repeatSome: they say the same wherever they occur.
+// last place with their hash. Of a long stream only places where the bytes
+// themselves say so are looked at, one of up to repeatSome: they say the same
+// wherever they occur.
 func (r *repeats) count(b []byte) (found int) {
-	clear(r.last[:])
+	if r.base == 0 || uint64(r.base)+uint64(len(b)) > math.MaxUint32 {
+		*r = repeats{base: 1}
+	}
+	some := min(max(len(b)/repeatAll, 1), repeatSome)
+	most := uint64(math.MaxUint64) / uint64(some)
 	for i := 0; len(b)-i >= repeatLen; i++ {
 		next := (*[repeatLen]byte)(b[i:])
 		v := binary.LittleEndian.Uint64(next[:]) * 0x9e3779b97f4a7c15
-		if v >= math.MaxUint64/repeatSome {
+		if v > most {
 			continue
 		}
 		hash := (v ^ binary.LittleEndian.Uint64(next[8:])) * 0xc2b2ae3d27d4eb4f
 		last := &r.last[hash>>(64-repeatBits)]
-		tag := uint32(hash) &^ (sampleLen - 1)
-		if at := int(*last & (sampleLen - 1)); *last&^(sampleLen-1) == tag && at < i && *next == [repeatLen]byte(b[at:]) {
-			found += repeatSome
+		tag := hash << 32
+		if at := uint32(*last) - r.base; *last&^math.MaxUint32 == tag && uint32(*last) >= r.base && *next == [repeatLen]byte(b[at:]) {
+			found += some
 		}
-		*last = tag | uint32(i)
+		*last = tag | uint64(r.base+uint32(i))
 	}
+	r.base += uint32(len(b))
 	return found
 }

@@ -92,6 +92,9 @@ func (e *Encoder) join(last, next *run, data []byte, elem Elem, must bool) bool 
 	if must {
 		limit = math.Inf(1)
 	}
+	if !must && !e.top.mayJoin(&last.top, &next.top, runOverhead) {
+		return false
+	}
 	both := run{from: last.from, to: next.to}
 	m := e.top.chooseJoined(&last.top, &next.top, limit, func() *histogram {
 		return e.count.count(data[both.from:both.to], int(elem.Width))

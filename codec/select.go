@@ -14,9 +14,10 @@ const (
 	minSelectLen = 1000
 	// maxSelects bounds the runs of their own of a chunk.
 	maxSelects = MaxModels / 8
-	// selectProbes is how many elements are compared before more are, and
-	// minSelectShare what share of them must be equal.
-	selectProbes   = 512
+	// A sixteenth of the elements are compared before more are, within these
+	// bounds, and minSelectShare of them must be equal.
+	fewestProbes   = 128
+	mostProbes     = 512
 	minSelectShare = 1. / 32
 	// selectGain is how many bytes a selection must save: it keeps a part from
 	// sharing tables with its neighbours.
@@ -138,50 +139,74 @@ func withoutSigns(data []byte, width int) []byte {
 	return data
 }
 
-// probe gives the place of one of selectProbes elements of n: spread over all,
-// and not by a regular distance that may be that of a row.
+// probesOf is how many of n elements are probed.
+func probesOf(n int) int { return min(max(n/16, fewestProbes), mostProbes) }
+
+// probe gives the place of one of some elements of n: spread over all, and not
+// by a regular distance that may be that of a row; but four side by side, as
+// most of the time goes into getting at each place.
 func probe(k, n int) int {
-	const golden = 0x9e3779b97f4a7c15
-	hi := uint64(k) * golden >> 32
-	return int(hi * uint64(n) >> 32)
+	const golden, together = 0x9e3779b97f4a7c15, 4
+	hi := uint64(k/together) * golden >> 32
+	return int(hi*uint64(n/together)>>32)*together + k%together
 }
 
 // probablyShares tells by probes whether elements of a and b are equal.
 func probablyShares(a, b []byte, width int) bool {
 	equal := 0
-	for k := range selectProbes {
-		at := probe(k, len(a)/width)
+	n := len(a) / width
+	for k := range probesOf(n) {
+		at := probe(k, n)
 		if elementAt(a, at, width) == elementAt(b, at, width) {
 			equal++
 		}
 	}
-	return equal >= selectProbes*minSelectShare
+	return float64(equal) >= float64(probesOf(n))*minSelectShare
 }
 
 // commonElement gives the element of data that is the most common, as far as
 // probes tell; nil if none is.
 func commonElement(data []byte, width int) []byte {
-	const slotBits = 10 // twice as many slots as probes
-	var slots [1 << slotBits]struct {
-		value uint64
-		count int
-	}
-	common := &slots[0]
-	for k := range selectProbes {
-		v := elementAt(data, probe(k, len(data)/width), width)
-		at := v * 0x9e3779b97f4a7c15 >> (64 - slotBits)
-		for slots[at].count > 0 && slots[at].value != v {
-			at = (at + 1) % uint64(len(slots))
-		}
-		slots[at].value = v
-		if slots[at].count++; slots[at].count > common.count {
-			common = &slots[at]
-		}
-	}
-	if float64(common.count) < selectProbes*minSelectShare {
+	// A slot has the upper bits of a hash and, below them, how often it was met.
+	const slotBits, countBits = 10, 10
+	var slots [1 << slotBits]uint32
+	var common uint64
+	most := uint32(0)
+	n := len(data) / width
+	if !mayHaveCommon(data, n, width) {
 		return nil
 	}
-	return binary.LittleEndian.AppendUint64(nil, common.value)[:width]
+	for k := range probesOf(n) {
+		v := elementAt(data, probe(k, n), width)
+		hash := v * 0x9e3779b97f4a7c15
+		tag := uint32(hash>>22)&^(1<<countBits-1) | 1<<countBits
+		at := hash >> (64 - slotBits)
+		for slots[at] != 0 && slots[at]&^(1<<countBits-1) != tag {
+			at = (at + 1) & (1<<slotBits - 1)
+		}
+		slots[at] = max(slots[at], tag) + 1
+		if met := slots[at] & (1<<countBits - 1); met > most {
+			most, common = met, v
+		}
+	}
+	if float64(most) < float64(probesOf(n))*minSelectShare {
+		return nil
+	}
+	return binary.LittleEndian.AppendUint64(nil, common)[:width]
+}
+
+// mayHaveCommon tells by the same probes, faster, whether so many of n elements
+// have a hash in common.
+func mayHaveCommon(data []byte, n, width int) bool {
+	const hashBits = 10
+	var counts [1 << hashBits]uint16
+	most := uint16(0)
+	for k := range probesOf(n) {
+		count := &counts[elementAt(data, probe(k, n), width)*0x9e3779b97f4a7c15>>(64-hashBits)]
+		*count++
+		most = max(most, *count)
+	}
+	return float64(most) >= float64(probesOf(n))*minSelectShare
 }
 
 // elementAt is element i of data as a number.
