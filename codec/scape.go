@@ -33,11 +33,28 @@ func (e *Encoder) encodeScape(data []byte, elem Elem, parts []Part) {
 	}
 }
 
+// unknownPartLen is how far apart tables may change where nothing is known of
+// tensors.
+const unknownPartLen = 32 << 10
+
+// unknownParts cuts n bytes of floats of which nothing more is known into parts
+// that may be alike or not.
+func unknownParts(n int) []Part {
+	parts := make([]Part, n/unknownPartLen)
+	for i := range parts {
+		parts[i].Off = i * unknownPartLen
+	}
+	return parts
+}
+
 // encodePlain codes all elements of data.
 func (e *Encoder) encodePlain(data []byte, elem Elem, parts []Part) {
 	if elem.Exponent == 0 {
 		e.encodePlanes(data, elem)
 		return
+	}
+	if len(parts) == 0 {
+		parts = unknownParts(len(data))
 	}
 	for _, r := range e.runs(data, elem, parts) {
 		e.encodeFloats(data[r.from:r.to], r, elem)

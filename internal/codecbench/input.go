@@ -29,7 +29,13 @@ func gaussian(n int) input {
 		u := math.Float32bits(float32(r.NormFloat64() * 0.02))
 		binary.LittleEndian.PutUint16(b[i:], uint16((u+0x7fff+u>>16&1)>>16))
 	}
-	return input{name: "gaussian", data: b}
+	return input{name: "gaussian", data: b, parts: matrixOf(n)}
+}
+
+// matrixOf describes n bytes of one large matrix.
+func matrixOf(n int) []codec.Part {
+	const columns = 1024
+	return []codec.Part{{Shape: []int64{int64(n)/2/columns + 1, columns}}}
 }
 
 // weights are the bf16 chunks of real files, as pack cuts them.
@@ -78,6 +84,47 @@ func (w weights) chunk(n int) input {
 	}
 	in.data = in.data[:n]
 	return in
+}
+
+// largest makes a chunk of n bytes of the largest tensor of w alone, repeated:
+// a real tensor of the size that large models have.
+func (w weights) largest(n int) input {
+	var best []byte
+	var shape []int64
+	for _, in := range w {
+		for i, p := range in.parts {
+			end := len(in.data)
+			if i+1 < len(in.parts) {
+				end = in.parts[i+1].Off
+			}
+			if end-p.Off > len(best) {
+				best, shape = in.data[p.Off:end], p.Shape
+			}
+		}
+	}
+	in := input{name: "tensor"}
+	for len(in.data) < n {
+		in.data = append(in.data, best...)
+	}
+	in.data = in.data[:n]
+	columns := shape[len(shape)-1]
+	in.parts = []codec.Part{{Shape: []int64{int64(n)/2/columns + 1, columns}}}
+	return in
+}
+
+// buffer gives the bytes of w as the peers get them: in chunks that know of no
+// tensors.
+func (w weights) buffer() (chunks weights) {
+	var all []byte
+	for _, in := range w {
+		all = append(all, in.data...)
+	}
+	for len(all) > 0 {
+		n := min(archive.DefaultChunkLen, len(all))
+		chunks = append(chunks, input{name: "buffer", data: all[:n]})
+		all = all[n:]
+	}
+	return chunks
 }
 
 func (w weights) size() (n int) {

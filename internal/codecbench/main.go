@@ -86,7 +86,7 @@ func measure(opt options, stderr io.Writer) (*result, error) {
 		return nil, err
 	}
 	res := &result{Conditions: theseConditions(opt), Backends: codec.Backends()}
-	for _, in := range []input{gaussian(4 << 20), real.chunk(4 << 20)} {
+	for _, in := range []input{gaussian(4 << 20), real.largest(4 << 20), real.chunk(4 << 20)} {
 		speeds, err := chunkSpeeds(in, opt.timing)
 		if err != nil {
 			return nil, err

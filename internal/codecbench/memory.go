@@ -27,7 +27,7 @@ type memorySpeed struct {
 func memoryToMemory(opt options, real weights, stderr io.Writer) (list []memorySpeed, versions string, err error) {
 	best := codec.Backend()
 	defer func() { err = errors.Join(err, codec.SetBackend(best)) }()
-	inputs := []weights{real, gaussianChunks(opt.megabytes)}
+	inputs := []weights{real, real.buffer(), gaussianChunks(opt.megabytes)}
 	backends := codec.Backends()
 	for _, b := range backends {
 		speeds, err := memorySpeeds(inputs, b, opt.timing)
@@ -65,7 +65,7 @@ func gaussianChunks(megabytes int) (chunks weights) {
 	noise := gaussian(megabytes * 1000 * 1000 &^ 1)
 	for data := noise.data; len(data) > 0; {
 		n := min(4<<20, len(data))
-		chunks = append(chunks, input{name: noise.name, data: data[:n]})
+		chunks = append(chunks, input{name: noise.name, data: data[:n], parts: matrixOf(n)})
 		data = data[n:]
 	}
 	return chunks
