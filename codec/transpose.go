@@ -89,11 +89,13 @@ func (e *Encoder) transposedPlanes(data []byte, elem Elem, shape []int64, least 
 	width := int(elem.Width)
 	best := split{}
 	for _, columns := range trailing(shape) {
-		if columns*minSampleRows*width > min(len(data), e.level.sampleLen()) {
+		fewest := columns * minSampleRows * width
+		if fewest > min(len(data), sampleLen) {
 			break
 		}
 		s := split{kind: splitPlanes, width: width, columns: columns}
-		if size := e.sampleSize(&s, sampleOf(data, columns*width, e.level.sampleLen()), least); size < least {
+		sample := sampleOf(data, columns*width, max(e.level.sampleLen(), fewest))
+		if size := e.sampleSize(&s, sample, least); size < least {
 			least, best = size, s
 		}
 	}
