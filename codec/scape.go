@@ -16,10 +16,6 @@ type run struct {
 	cost     float64        // bits, with the overhead of a model and a block
 }
 
-// contextBlockLen is how long a block of a run with contexts may be: each
-// begins without neighbours.
-const contextBlockLen = 512 << 10
-
 // runOverhead is about the bits that a run of its own adds: the fixed part of
 // a model, an entry of the block table, and the lanes' states.
 const runOverhead = 8 * 40
@@ -171,57 +167,6 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 		models = append(models, zstdModel(columns))
 	}
 	return models
-}
-
-func (e *Encoder) contextBlockLen() int { return max(e.blockLen, contextBlockLen) }
-
-// chooseContexts sets the coder of the symbols of m, and gives what they take
-// in bits.
-func (e *Encoder) chooseContexts(m *model, c *contextChoice, data []byte, blockLen int) (cost float64) {
-	s := &m.streams[0]
-	s.coder, s.context, s.lanesLog2 = coderContexts, &c.context, lanesFor(min(len(data), blockLen)/m.split.width)
-	s.classOf, _ = s.context.classOf(m.split.symbolKey(0))
-	counts := make([][256]uint32, c.context.classes)
-	e.apart.setRank(&m.split)
-	at := e.at
-	for _, n := range blockLens(len(data), blockLen, m.split.width) {
-		symbols := e.apart.take(&m.split, data[:n])[0]
-		coded := e.contexts.prepare(s, symbols, uint64(m.split.elements(at)))
-		for i, class := range e.contexts.classes {
-			counts[class][coded[i]]++
-		}
-		data, at = data[n:], at+n
-		cost += float64(uint(24) << s.lanesLog2)
-	}
-	for k := range counts {
-		f, table, bits := chooseFrequencies(atLeastTwo(counts[k][:]))
-		s.freqs = append(s.freqs, f)
-		s.table = append(s.table, table...)
-		cost += bits
-	}
-	return cost
-}
-
-// atLeastTwo trims counts to the symbols that occur, and has two of them
-// occur, as a frequency table needs.
-func atLeastTwo(counts []uint32) []uint32 {
-	for i := 0; used(counts) < 2; i++ {
-		counts[i] = max(counts[i], 1)
-	}
-	last := len(counts)
-	for counts[last-1] == 0 {
-		last--
-	}
-	return counts[:last]
-}
-
-func used(counts []uint32) (n int) {
-	for _, c := range counts {
-		if c > 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // chooseRest sets the coders of the streams below the symbols. Mantissa bits
