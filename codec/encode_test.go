@@ -217,3 +217,31 @@ func TestGather(t *testing.T) {
 		}
 	})
 }
+
+// Weights that were pruned here and there pay for their zeros neither in the
+// symbols nor in the raw bits.
+func TestScatteredZeros(t *testing.T) {
+	data := gaussianBF16(256 << 10)
+	r := rand.New(rand.NewPCG(21, 22))
+	for i := 0; i < len(data); i += 2 {
+		if r.IntN(2) == 0 {
+			data[i], data[i+1] = 0, 0
+		}
+	}
+	for _, level := range Levels() {
+		e := NewEncoder(Auto, 0)
+		e.SetLevel(level)
+		enc, err := e.Encode(data, BF16, []Part{{Shape: []int64{256, 512}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeChunk(t, enc, len(data)); err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("%v: %v", level, err)
+		}
+		if ratio := float64(len(data)) / float64(len(enc.Header)+len(enc.Payload)); ratio < 2.2 {
+			t.Errorf("%v: ratio %.3f", level, ratio)
+		} else {
+			t.Logf("%v: ratio %.3f", level, ratio)
+		}
+	}
+}

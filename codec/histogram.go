@@ -222,3 +222,10 @@ var smallLogs = func() (t [256]float64) {
 	}
 	return
 }()
+
+// manyZeros tells whether so many of n elements are zero that their raw bits
+// are worth a coder.
+func (v values) manyZeros(n int) bool {
+	const one = 16 // of so many
+	return len(v.value) > 0 && v.value[0] == 0 && int(v.counts[0])*one >= n
+}

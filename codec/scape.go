@@ -155,7 +155,7 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 	} else {
 		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.fast())
 	}
-	bits += e.chooseRest(m, data, perBlock)
+	bits += e.chooseRest(m, data, perBlock, r.top.freq.manyZeros(len(data)/int(elem.Width)))
 	models := []*model{m}
 	perByte := bits / 8 / float64(len(data))
 	plain := e.planesShare(&planes, data, perByte)
@@ -170,14 +170,15 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 }
 
 // chooseRest sets the coders of the streams below the symbols. Mantissa bits
-// are noise as a rule, so the bits beside the symbol are packed; whole bytes
-// are looked at, as those of a widened float are all zero.
-func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
+// are noise as a rule, so the bits beside the symbol are packed, unless many
+// elements are zero, whose bits are zeros too. Whole bytes are looked at, as
+// those of a widened float are all zero.
+func (e *Encoder) chooseRest(m *model, data []byte, perBlock int, manyZeros bool) float64 {
 	bits := 0.0
 	var counts [][256]uint32
 	for k := 1; k < len(m.streams); k++ {
 		s := &m.streams[k]
-		if s.bits < 8 {
+		if s.bits < 8 && !manyZeros {
 			s.coder = coderBits
 			bits += float64(s.bits * m.split.elements(len(data)))
 			continue
@@ -185,18 +186,18 @@ func (e *Encoder) chooseRest(m *model, data []byte, perBlock int) float64 {
 		if counts == nil {
 			counts = e.countStreams(m, data)
 		}
-		bits += chooseSymbolCoder(s, counts[k][:], perBlock, e.fast())
+		bits += chooseSymbolCoder(s, counts[k][:1<<s.bits], perBlock, e.fast())
 	}
 	return bits
 }
 
-// countStreams counts the symbols of the streams of whole bytes, a block at a
-// time so that they stay in the cache.
+// countStreams counts the symbols of the streams but those of a splitTop's first,
+// a block at a time so that they stay in the cache.
 func (e *Encoder) countStreams(m *model, data []byte) [][256]uint32 {
 	counts := make([][256]uint32, len(m.streams))
 	for _, n := range blockLens(len(data), e.blockLen, m.split.width) {
 		for k, symbols := range e.apart.take(&m.split, data[:n]) {
-			if m.streams[k].bits == 8 && (k > 0 || m.split.kind != splitTop) {
+			if k > 0 || m.split.kind != splitTop {
 				countBytes(&counts[k], symbols)
 			}
 		}
