@@ -69,7 +69,7 @@ func decodeByModel(t *testing.T, s split, data []byte) {
 	}
 	s.alpha = a
 	m := newModel(s)
-	chooseSymbolCoder(&m.streams[0], v.bySymbol(&m.split.alpha), len(data)/2, false)
+	chooseSymbolCoder(&m.streams[0], v.bySymbol(&m.split.alpha), len(data)/2, Balanced)
 	if m.streams[0].coder == coderRANS {
 		m.streams[0].lanesLog2 = maxLanesLog2
 	}

@@ -6,9 +6,9 @@ import "math"
 const tableBitsPerSymbol = 5
 
 // chooseSymbolCoder sets the coder of a stream whose symbols are counted.
-// perBlock is how many symbols one block codes. With fast, Huffman codes take
-// the place of rANS. It returns the bits that all will take.
-func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, fast bool) float64 {
+// perBlock is how many symbols one block codes. At the level Fast, Huffman codes
+// take the place of rANS. It returns the bits that all will take.
+func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, level Level) float64 {
 	n, used, symbol := 0, 0, 0
 	for i, c := range counts {
 		if c > 0 {
@@ -27,10 +27,10 @@ func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, fast bool) floa
 	}
 	blocks := math.Ceil(float64(n) / float64(perBlock))
 	var cost float64
-	if fast {
+	if level == Fast {
 		cost = s.setHuffman(counts, perBlock, blocks)
 	} else {
-		cost = s.setRANS(counts, perBlock, blocks)
+		cost = s.setRANS(counts, perBlock, blocks, level)
 	}
 	// Decoding either takes many times as long: it must be worth it.
 	if cost > 0.99*plainCost {
@@ -41,9 +41,9 @@ func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, fast bool) floa
 }
 
 // setRANS makes rANS the coder and returns the bits that all will take.
-func (s *stream) setRANS(counts []uint32, perBlock int, blocks float64) float64 {
+func (s *stream) setRANS(counts []uint32, perBlock int, blocks float64, level Level) float64 {
 	var cost float64
-	s.coder, s.lanesLog2 = coderRANS, lanesFor(perBlock)
+	s.coder, s.lanesLog2 = coderRANS, lanesFor(perBlock, level)
 	s.freq, s.table, cost = chooseFrequencies(counts)
 	return cost + float64(uint(24)<<s.lanesLog2)*blocks
 }

@@ -104,8 +104,7 @@ func decodeReferring(t *testing.T, enc Encoded, size int, chunks map[int][]byte)
 
 // remarshal writes a parsed header again.
 func remarshal(c *Chunk) []byte {
-	e := Encoder{models: c.models, blocks: c.blocks}
-	return e.marshal(c.method)
+	return appendHeader(nil, c.method, c.models, c.blocks)
 }
 
 func TestRoundTrip(t *testing.T) {

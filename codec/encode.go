@@ -126,16 +126,21 @@ func (e *Encoder) reset() {
 func (e *Encoder) size() int { return len(e.marshal(e.method)) + len(e.payload) }
 
 func (e *Encoder) marshal(method Method) []byte {
-	h := append(e.header[:0], byte(method))
-	h = binary.AppendUvarint(h, uint64(len(e.models)))
-	h = binary.AppendUvarint(h, uint64(len(e.blocks)))
-	for _, m := range e.models {
+	e.header = appendHeader(e.header[:0], method, e.models, e.blocks)
+	return e.header
+}
+
+// appendHeader appends the header that ParseChunk reads.
+func appendHeader(h []byte, method Method, models []*model, blocks []Block) []byte {
+	h = append(h, byte(method))
+	h = binary.AppendUvarint(h, uint64(len(models)))
+	h = binary.AppendUvarint(h, uint64(len(blocks)))
+	for _, m := range models {
 		h = m.marshal(h)
 	}
-	for i := range e.blocks {
-		h = e.blocks[i].marshal(h)
+	for i := range blocks {
+		h = blocks[i].marshal(h)
 	}
-	e.header = h
 	return h
 }
 
@@ -181,9 +186,9 @@ func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
 	s.alpha = a
 	m := newModel(s)
 	perBlock := min(len(data), e.blockLen) / 2
-	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock, false)
+	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock, Balanced)
 	mantissas := h.mantissas(bf16Mantissa)
-	chooseSymbolCoder(&m.streams[1], mantissas, perBlock, false)
+	chooseSymbolCoder(&m.streams[1], mantissas, perBlock, Balanced)
 	e.encodeRun(m, data, e.blockLen)
 }
 

@@ -62,7 +62,7 @@ func (e *Encoder) contextBlockLen() int { return max(e.blockLen, contextBlockLen
 // in bits.
 func (e *Encoder) chooseContexts(m *model, c *contextChoice, data []byte, blockLen int) (cost float64) {
 	s := &m.streams[0]
-	s.coder, s.context, s.lanesLog2 = coderContexts, &c.context, lanesFor(min(len(data), blockLen)/m.split.width)
+	s.coder, s.context, s.lanesLog2 = coderContexts, &c.context, lanesFor(min(len(data), blockLen)/m.split.width, e.level)
 	s.classOf, _ = s.context.classOf(m.split.symbolKey(0))
 	counts := make([][256]uint32, c.context.classes)
 	e.apart.setRank(&m.split)

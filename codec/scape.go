@@ -153,7 +153,7 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 		m = newModel(r.context.split)
 		bits = e.chooseContexts(m, r.context, data, blockLen)
 	} else {
-		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.fast())
+		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.level)
 	}
 	bits += e.chooseRest(m, data, perBlock, r.top.freq.manyZeros(len(data)/int(elem.Width)))
 	models := []*model{m}
@@ -186,7 +186,7 @@ func (e *Encoder) chooseRest(m *model, data []byte, perBlock int, manyZeros bool
 		if counts == nil {
 			counts = e.countStreams(m, data)
 		}
-		bits += chooseSymbolCoder(s, counts[k][:1<<s.bits], perBlock, e.fast())
+		bits += chooseSymbolCoder(s, counts[k][:1<<s.bits], perBlock, e.level)
 	}
 	return bits
 }
@@ -220,7 +220,7 @@ func (e *Encoder) planeModel(data []byte, elem Elem) *model {
 	m := newModel(planesOf(elem))
 	counts := e.countStreams(m, data)
 	for k := range m.streams {
-		chooseSymbolCoder(&m.streams[k], counts[k][:], min(len(data), e.blockLen)/int(elem.Width), e.fast())
+		chooseSymbolCoder(&m.streams[k], counts[k][:], min(len(data), e.blockLen)/int(elem.Width), e.level)
 	}
 	return m
 }
