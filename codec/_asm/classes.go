@@ -18,40 +18,34 @@ func lookUpAVX2() {
 	table := Load(Param("table"), GP64())
 	sixteens := Load(Param("sixteens"), GP64())
 
-	Label("loop")
-	TESTQ(groups, groups)
-	JE(LabelRef("end"))
-	var v, found [2]VecVirtual
-	for i := range v {
-		v[i], found[i] = YMM(), YMM()
-		VMOVDQU(Mem{Base: src, Disp: 32 * i}, v[i])
-		VPXOR(found[i], found[i], found[i])
-	}
-	at, left := GP64(), GP64()
-	MOVQ(table, at)
-	MOVQ(sixteens, left)
-	Label("entries")
-	entries := YMM()
-	VBROADCASTI128(Mem{Base: at}, entries)
-	for i := range v {
-		// Bytes above 15 get their top bit set, by which a shuffle gives 0.
-		t := YMM()
-		VPADDUSB(bytes32("seventies", 0x70), v[i], t)
-		VPSHUFB(t, entries, t)
-		VPOR(t, found[i], found[i])
-		VPSUBB(bytes32("sixteens", 16), v[i], v[i])
-	}
-	ADDQ(Imm(16), at)
-	DECQ(left)
-	JNE(LabelRef("entries"))
-	for i := range v {
-		VMOVDQU(found[i], Mem{Base: dst, Disp: 32 * i})
-	}
-	ADDQ(Imm(64), src)
-	ADDQ(Imm(64), dst)
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("end")
-	VZEROUPPER()
-	RET()
+	eachGroup(groups, func() {
+		var v, found [2]VecVirtual
+		for i := range v {
+			v[i], found[i] = YMM(), YMM()
+			VMOVDQU(Mem{Base: src, Disp: 32 * i}, v[i])
+			VPXOR(found[i], found[i], found[i])
+		}
+		at, left := GP64(), GP64()
+		MOVQ(table, at)
+		MOVQ(sixteens, left)
+		Label("entries")
+		entries := YMM()
+		VBROADCASTI128(Mem{Base: at}, entries)
+		for i := range v {
+			// Bytes above 15 get their top bit set, by which a shuffle gives 0.
+			t := YMM()
+			VPADDUSB(bytes32("seventies", 0x70), v[i], t)
+			VPSHUFB(t, entries, t)
+			VPOR(t, found[i], found[i])
+			VPSUBB(bytes32("sixteens", 16), v[i], v[i])
+		}
+		ADDQ(Imm(16), at)
+		DECQ(left)
+		JNE(LabelRef("entries"))
+		for i := range v {
+			VMOVDQU(found[i], Mem{Base: dst, Disp: 32 * i})
+		}
+		ADDQ(Imm(64), src)
+		ADDQ(Imm(64), dst)
+	})
 }

@@ -15,21 +15,15 @@ func joinPlanesAVX2() {
 	low := Load(Param("low"), GP64())
 	high := Load(Param("high"), GP64())
 	groups := Load(Param("groups"), GP64())
-	Label("loop")
-	TESTQ(groups, groups)
-	JE(LabelRef("end"))
-	for h := range 2 {
-		words := joinWords(low, high, 16*h)
-		VMOVDQU(words, Mem{Base: dst, Disp: 32 * h})
-	}
-	ADDQ(Imm(32), low)
-	ADDQ(Imm(32), high)
-	ADDQ(Imm(64), dst)
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("end")
-	VZEROUPPER()
-	RET()
+	eachGroup(groups, func() {
+		for h := range 2 {
+			words := joinWords(low, high, 16*h)
+			VMOVDQU(words, Mem{Base: dst, Disp: 32 * h})
+		}
+		ADDQ(Imm(32), low)
+		ADDQ(Imm(32), high)
+		ADDQ(Imm(64), dst)
+	})
 }
 
 // joinWords gives 16 words of the bytes at disp of low and high.
@@ -53,26 +47,20 @@ func joinWideAVX2() {
 	high := Load(Param("high"), GP64())
 	units := Load(Param("units"), GP64())
 	groups := Load(Param("groups"), GP64())
-	Label("loop")
-	TESTQ(groups, groups)
-	JE(LabelRef("end"))
-	for h := range 2 {
-		words, u, a, b := joinWords(low, high, 16*h), YMM(), YMM(), YMM()
-		VMOVDQU(Mem{Base: units, Disp: 32 * h}, u)
-		VPUNPCKLWD(u, words, a)
-		VPUNPCKHWD(u, words, b)
-		VPERM2I128(Imm(0x20), b, a, u)
-		VPERM2I128(Imm(0x31), b, a, words)
-		VMOVDQU(u, Mem{Base: dst, Disp: 64 * h})
-		VMOVDQU(words, Mem{Base: dst, Disp: 64*h + 32})
-	}
-	ADDQ(Imm(32), low)
-	ADDQ(Imm(32), high)
-	ADDQ(Imm(64), units)
-	ADDQ(U32(128), dst)
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("end")
-	VZEROUPPER()
-	RET()
+	eachGroup(groups, func() {
+		for h := range 2 {
+			words, u, a, b := joinWords(low, high, 16*h), YMM(), YMM(), YMM()
+			VMOVDQU(Mem{Base: units, Disp: 32 * h}, u)
+			VPUNPCKLWD(u, words, a)
+			VPUNPCKHWD(u, words, b)
+			VPERM2I128(Imm(0x20), b, a, u)
+			VPERM2I128(Imm(0x31), b, a, words)
+			VMOVDQU(u, Mem{Base: dst, Disp: 64 * h})
+			VMOVDQU(words, Mem{Base: dst, Disp: 64*h + 32})
+		}
+		ADDQ(Imm(32), low)
+		ADDQ(Imm(32), high)
+		ADDQ(Imm(64), units)
+		ADDQ(U32(128), dst)
+	})
 }

@@ -8,6 +8,7 @@ package main
 import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
 )
 
 func main() {
@@ -69,3 +70,16 @@ var bytes32 = func() func(name string, v byte) Mem {
 		return m
 	}
 }()
+
+// eachGroup is the rest of a kernel that does body for each of so many groups.
+func eachGroup(groups Register, body func()) {
+	Label("loop")
+	TESTQ(groups, groups)
+	JE(LabelRef("end"))
+	body()
+	DECQ(groups)
+	JMP(LabelRef("loop"))
+	Label("end")
+	VZEROUPPER()
+	RET()
+}

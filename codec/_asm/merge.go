@@ -81,45 +81,39 @@ func joinUnitsAVX2(name, doc string, wide, paired bool) {
 		VPSRLW(Imm(8), lowBytes, lowBytes)
 	}
 
-	Label("loop")
-	TESTQ(groups, groups)
-	JE(LabelRef("end"))
-	for h := 0; h < 64; h += 32 {
-		for odd := range 2 {
-			var words [3]VecVirtual
-			for i, in := range ins {
-				words[i] = YMM()
-				switch {
-				case !paired:
-					VPMOVZXBW(Mem{Base: in, Disp: h + 16*odd}, words[i])
-				case odd == 0:
-					VPAND(Mem{Base: in, Disp: h}, lowBytes, words[i])
-				default:
-					VMOVDQU(Mem{Base: in, Disp: h}, words[i])
-					VPSRLW(Imm(8), words[i], words[i])
+	eachGroup(groups, func() {
+		for h := 0; h < 64; h += 32 {
+			for odd := range 2 {
+				var words [3]VecVirtual
+				for i, in := range ins {
+					words[i] = YMM()
+					switch {
+					case !paired:
+						VPMOVZXBW(Mem{Base: in, Disp: h + 16*odd}, words[i])
+					case odd == 0:
+						VPAND(Mem{Base: in, Disp: h}, lowBytes, words[i])
+					default:
+						VMOVDQU(Mem{Base: in, Disp: h}, words[i])
+						VPSRLW(Imm(8), words[i], words[i])
+					}
 				}
+				if wide {
+					VPSLLW(Imm(8), words[2], words[2])
+					VPOR(words[2], words[1], words[1])
+				}
+				j.join(words[0], words[1])
+				disp := 2*h + 32*odd
+				if paired {
+					disp = h + 64*odd
+				}
+				VMOVDQU(words[0], Mem{Base: dst, Disp: disp})
 			}
-			if wide {
-				VPSLLW(Imm(8), words[2], words[2])
-				VPOR(words[2], words[1], words[1])
-			}
-			j.join(words[0], words[1])
-			disp := 2*h + 32*odd
-			if paired {
-				disp = h + 64*odd
-			}
-			VMOVDQU(words[0], Mem{Base: dst, Disp: disp})
 		}
-	}
-	for _, in := range ins {
-		ADDQ(Imm(64), in)
-	}
-	ADDQ(U32(128), dst)
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("end")
-	VZEROUPPER()
-	RET()
+		for _, in := range ins {
+			ADDQ(Imm(64), in)
+		}
+		ADDQ(U32(128), dst)
+	})
 }
 
 // joinPackedAVX2 puts units together from paired symbols and raw bits as they
@@ -139,32 +133,26 @@ func joinPackedAVX2(k int) {
 	VPCMPEQW(j.low, j.low, j.low)
 	VPSRLW(Imm(8), j.low, j.low)
 
-	Label("loop")
-	TESTQ(groups, groups)
-	JE(LabelRef("end"))
-	for h := 0; h < 64; h += 32 {
-		// The vectors of a group that are not stored: the others' spare bits are
-		// theirs.
-		spare := make([]VecVirtual, in-out)
-		for v := range out {
-			raw := YMM()
-			VMOVDQU(Mem{Base: packed, Disp: 64*v + h}, raw)
-			addSpare(spare, raw, v, k)
-			j.join(Mem{Base: symbols, Disp: 64*v + h}, raw, Mem{Base: dst, Disp: 128*v + h})
+	eachGroup(groups, func() {
+		for h := 0; h < 64; h += 32 {
+			// The vectors of a group that are not stored: the others' spare bits are
+			// theirs.
+			spare := make([]VecVirtual, in-out)
+			for v := range out {
+				raw := YMM()
+				VMOVDQU(Mem{Base: packed, Disp: 64*v + h}, raw)
+				addSpare(spare, raw, v, k)
+				j.join(Mem{Base: symbols, Disp: 64*v + h}, raw, Mem{Base: dst, Disp: 128*v + h})
+			}
+			for v, raw := range spare {
+				v += out
+				j.join(Mem{Base: symbols, Disp: 64*v + h}, raw, Mem{Base: dst, Disp: 128*v + h})
+			}
 		}
-		for v, raw := range spare {
-			v += out
-			j.join(Mem{Base: symbols, Disp: 64*v + h}, raw, Mem{Base: dst, Disp: 128*v + h})
-		}
-	}
-	ADDQ(U32(uint32(64*in)), symbols)
-	ADDQ(U32(uint32(64*out)), packed)
-	ADDQ(U32(uint32(128*in)), dst)
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("end")
-	VZEROUPPER()
-	RET()
+		ADDQ(U32(uint32(64*in)), symbols)
+		ADDQ(U32(uint32(64*out)), packed)
+		ADDQ(U32(uint32(128*in)), dst)
+	})
 }
 
 // addSpare adds the bits above the k low ones of stored vector v to the vectors

@@ -38,50 +38,44 @@ func takeAVX2(name, doc string, wide, paired bool) {
 	VMOVQ(Mem{Base: p, Disp: 16}, up)
 	VPBROADCASTW(Mem{Base: p, Disp: 24}, minus)
 
-	Label("loop")
-	TESTQ(groups, groups)
-	JE(LabelRef("end"))
-	for h := 0; h < 64; h += 32 {
-		var v, r [2]VecVirtual
-		for odd := range 2 {
-			u, m := YMM(), YMM()
-			v[odd], r[odd] = YMM(), YMM()
-			disp := 2*h + 32*odd
-			if paired {
-				disp = h + 64*odd
-			}
-			VMOVDQU(Mem{Base: src, Disp: disp}, u)
-			VPAND(value, u, v[odd])
-			VPSRLW(shift, v[odd], v[odd])
-			VPSRLW(Imm(15), u, m)
-			VPAND(minus, m, m)
-			VPOR(m, v[odd], v[odd])
-			VPSUBUSW(base, v[odd], v[odd])
-			VPSRLW(up, u, r[odd])
-			VPAND(sign, r[odd], r[odd])
-			VPAND(mask, u, u)
-			VPOR(u, r[odd], r[odd])
-		}
-		VMOVDQU(joinBytes(v[0], v[1], paired), Mem{Base: symbols, Disp: h})
-		if wide {
-			upper := [2]VecVirtual{YMM(), YMM()}
+	eachGroup(groups, func() {
+		for h := 0; h < 64; h += 32 {
+			var v, r [2]VecVirtual
 			for odd := range 2 {
-				VPSRLW(Imm(8), r[odd], upper[odd])
-				VPAND(lowBytes, r[odd], r[odd])
+				u, m := YMM(), YMM()
+				v[odd], r[odd] = YMM(), YMM()
+				disp := 2*h + 32*odd
+				if paired {
+					disp = h + 64*odd
+				}
+				VMOVDQU(Mem{Base: src, Disp: disp}, u)
+				VPAND(value, u, v[odd])
+				VPSRLW(shift, v[odd], v[odd])
+				VPSRLW(Imm(15), u, m)
+				VPAND(minus, m, m)
+				VPOR(m, v[odd], v[odd])
+				VPSUBUSW(base, v[odd], v[odd])
+				VPSRLW(up, u, r[odd])
+				VPAND(sign, r[odd], r[odd])
+				VPAND(mask, u, u)
+				VPOR(u, r[odd], r[odd])
 			}
-			VMOVDQU(joinBytes(upper[0], upper[1], paired), Mem{Base: outs[1], Disp: h})
+			VMOVDQU(joinBytes(v[0], v[1], paired), Mem{Base: symbols, Disp: h})
+			if wide {
+				upper := [2]VecVirtual{YMM(), YMM()}
+				for odd := range 2 {
+					VPSRLW(Imm(8), r[odd], upper[odd])
+					VPAND(lowBytes, r[odd], r[odd])
+				}
+				VMOVDQU(joinBytes(upper[0], upper[1], paired), Mem{Base: outs[1], Disp: h})
+			}
+			VMOVDQU(joinBytes(r[0], r[1], paired), Mem{Base: outs[0], Disp: h})
 		}
-		VMOVDQU(joinBytes(r[0], r[1], paired), Mem{Base: outs[0], Disp: h})
-	}
-	ADDQ(U32(128), src)
-	for _, out := range append(outs, symbols) {
-		ADDQ(Imm(64), out)
-	}
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("end")
-	VZEROUPPER()
-	RET()
+		ADDQ(U32(128), src)
+		for _, out := range append(outs, symbols) {
+			ADDQ(Imm(64), out)
+		}
+	})
 }
 
 // joinBytes joins the low bytes of the words of a and b, whose upper bytes are

@@ -31,30 +31,24 @@ func unpackAVX2(k int) {
 	groups := Load(Param("groups"), GP64())
 	low := byteMask(0, k)
 
-	Label("loop")
-	TESTQ(groups, groups)
-	JE(LabelRef("end"))
-	for h := 0; h < 64; h += 32 {
-		stored := make([]VecVirtual, out)
-		for v := range stored {
-			stored[v] = YMM()
-			VMOVDQU(Mem{Base: src, Disp: 64*v + h}, stored[v])
+	eachGroup(groups, func() {
+		for h := 0; h < 64; h += 32 {
+			stored := make([]VecVirtual, out)
+			for v := range stored {
+				stored[v] = YMM()
+				VMOVDQU(Mem{Base: src, Disp: 64*v + h}, stored[v])
+			}
+			for v := range in - out {
+				VMOVDQU(gather(stored, v, k), Mem{Base: dst, Disp: 64*(out+v) + h})
+			}
+			for v := range stored {
+				VPAND(low, stored[v], stored[v])
+				VMOVDQU(stored[v], Mem{Base: dst, Disp: 64*v + h})
+			}
 		}
-		for v := range in - out {
-			VMOVDQU(gather(stored, v, k), Mem{Base: dst, Disp: 64*(out+v) + h})
-		}
-		for v := range stored {
-			VPAND(low, stored[v], stored[v])
-			VMOVDQU(stored[v], Mem{Base: dst, Disp: 64*v + h})
-		}
-	}
-	ADDQ(U32(uint32(64*out)), src)
-	ADDQ(U32(uint32(64*in)), dst)
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("end")
-	VZEROUPPER()
-	RET()
+		ADDQ(U32(uint32(64*out)), src)
+		ADDQ(U32(uint32(64*in)), dst)
+	})
 }
 
 // gather collects the bits of vector out+v from above the k low ones of the
