@@ -11,7 +11,7 @@ import (
 func TestTablesAreBounded(t *testing.T) {
 	e := NewEncoder(Scape, 0)
 	e.SetLevel(Small)
-	enc, err := e.Encode(scaled(2*40_000), BF16, []Part{{Shape: []int64{200, 200}}})
+	enc, err := e.Encode(scaledBF16(200, 200, false), BF16, []Part{{Shape: []int64{200, 200}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,15 +39,4 @@ func TestTablesAreBounded(t *testing.T) {
 	if kept := c.models[models-1].streams[0].kept; kept {
 		t.Error("the last model's tables are kept")
 	}
-}
-
-// scaled gives n bytes of bf16 weights in rows of 200 that differ in scale by
-// columns.
-func scaled(n int) []byte {
-	b := gaussianBF16(n)
-	for i := 0; i < n; i += 2 {
-		u := binary.LittleEndian.Uint16(b[i:])
-		binary.LittleEndian.PutUint16(b[i:], u+uint16(i/2%200/40)<<bf16Mantissa)
-	}
-	return b
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -54,6 +55,28 @@ func testData(n int) map[string][]byte {
 		"palette": palette, "sparse": sparse, "special": special, "widened": widened,
 		"repeated": bytes.Repeat(random[:min(n, 37)], n/37+1)[:n],
 	}
+}
+
+// scaledBF16 makes a matrix of normal bf16 weights whose columns differ in
+// scale or, if smooth, whose rows resemble those above them.
+func scaledBF16(rows, columns int, smooth bool) []byte {
+	r := rand.New(rand.NewPCG(3, 4))
+	scale, above := make([]float64, columns), make([]float64, columns)
+	for i := range scale {
+		scale[i] = 0.02 * math.Exp2(r.NormFloat64())
+	}
+	b := make([]byte, 0, 2*rows*columns)
+	for range rows {
+		for i := range columns {
+			v := r.NormFloat64() * scale[i]
+			if smooth {
+				above[i] = 0.9*above[i] + 0.4*r.NormFloat64()
+				v = above[i]
+			}
+			b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(float32(v))>>16))
+		}
+	}
+	return b
 }
 
 // decodeChunk decodes all blocks of a chunk that refers to nothing.
@@ -233,18 +256,25 @@ func TestFlippedBits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, part := range [][]byte{enc.Header, enc.Payload} {
-			for i := range 8 * len(part) {
-				part[i/8] ^= 1 << (i % 8)
-				got, err := decodeChunk(t, enc, len(data))
-				if err == nil && !bytes.Equal(got, data) {
-					t.Fatalf("%v: bit %d: wrong bytes without an error", m, i)
-				}
-				if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupported) {
-					t.Fatalf("%v: bit %d: %v is of no known class", m, i, err)
-				}
-				part[i/8] ^= 1 << (i % 8)
+		flipBits(t, m.String(), enc, data)
+	}
+}
+
+// flipBits flips every bit of a chunk in turn: each must be noticed, or do no
+// harm.
+func flipBits(t *testing.T, what string, enc Encoded, data []byte) {
+	t.Helper()
+	for _, part := range [][]byte{enc.Header, enc.Payload} {
+		for i := range 8 * len(part) {
+			part[i/8] ^= 1 << (i % 8)
+			got, err := decodeChunk(t, enc, len(data))
+			if err == nil && !bytes.Equal(got, data) {
+				t.Fatalf("%s: bit %d: wrong bytes without an error", what, i)
 			}
+			if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupported) {
+				t.Fatalf("%s: bit %d: %v is of no known class", what, i, err)
+			}
+			part[i/8] ^= 1 << (i % 8)
 		}
 	}
 }

@@ -4,34 +4,9 @@ package codec
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 )
-
-// scaledBF16 makes a matrix of normal bf16 weights whose columns differ in
-// scale or, if smooth, whose rows resemble those above them.
-func scaledBF16(rows, columns int, smooth bool) []byte {
-	r := rand.New(rand.NewPCG(3, 4))
-	scale, above := make([]float64, columns), make([]float64, columns)
-	for i := range scale {
-		scale[i] = 0.02 * math.Exp2(r.NormFloat64())
-	}
-	b := make([]byte, 0, 2*rows*columns)
-	for range rows {
-		for i := range columns {
-			v := r.NormFloat64() * scale[i]
-			if smooth {
-				above[i] = 0.9*above[i] + 0.4*r.NormFloat64()
-				v = above[i]
-			}
-			b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(float32(v))>>16))
-		}
-	}
-	return b
-}
 
 // Contexts of every kind, in blocks around every border, between guard pages.
 func TestContexts(t *testing.T) {

@@ -43,13 +43,9 @@ func (e *contextEncoder) prepare(s *stream, symbols []byte, at uint64) (coded []
 }
 
 func (e *contextEncoder) byNeighbour(s *stream, classes, symbols []byte, lag int) {
-	for i := range classes {
-		if i < lag {
-			classes[i] = s.context.first
-		} else {
-			classes[i] = s.classOf[symbols[i-lag]]
-		}
-	}
+	known := min(lag, len(classes)) // those before lag have no neighbour
+	fill(classes[:known], s.context.first)
+	lookUp(classes[known:], symbols[:len(symbols)-known], &s.classOf, len(s.classOf))
 }
 
 // contextBlockLen is how long a block of a run with contexts may be: each

@@ -393,19 +393,7 @@ func TestFastFlippedBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range [][]byte{enc.Header, enc.Payload} {
-		for i := range 8 * len(part) {
-			part[i/8] ^= 1 << (i % 8)
-			got, err := decodeChunk(t, enc, len(data))
-			if err == nil && !bytes.Equal(got, data) {
-				t.Fatalf("bit %d: wrong bytes without an error", i)
-			}
-			if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupported) {
-				t.Fatalf("bit %d: %v is of no known class", i, err)
-			}
-			part[i/8] ^= 1 << (i % 8)
-		}
-	}
+	flipBits(t, "fast", enc, data)
 }
 
 func FuzzCodeLengths(f *testing.F) {

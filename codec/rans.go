@@ -85,21 +85,30 @@ func (d *ransDecoder) read(dst []byte) error {
 	done := ransDecodeVector(d, dst)
 	done += d.readGroups(dst[done:])
 	for i := done; i < len(dst); i++ {
-		lane := i & (d.lanes - 1)
-		x := d.state[lane]
-		e := d.table[x&(ransTotal-1)]
-		dst[i] = byte(e >> 24)
-		x = x>>ransBits*(e&0xfff) + e>>12&0xfff
-		if x < ransLow {
-			if d.pos+2 > len(d.words) {
-				return fmt.Errorf("%w: rANS stream cut short", ErrCorrupt)
-			}
-			x = x<<16 | uint32(binary.LittleEndian.Uint16(d.words[d.pos:]))
-			d.pos += 2
+		var err error
+		if dst[i], err = d.step(d.table, i); err != nil {
+			return err
 		}
-		d.state[lane] = x
 	}
 	return nil
+}
+
+// step decodes symbol i of a call to read, with a look at whether there is a
+// word left to take.
+func (d *ransDecoder) step(table *ransTable, i int) (symbol byte, err error) {
+	lane := i & (d.lanes - 1)
+	x := d.state[lane]
+	e := table[x&(ransTotal-1)]
+	x = x>>ransBits*(e&0xfff) + e>>12&0xfff
+	if x < ransLow {
+		if d.pos+2 > len(d.words) {
+			return 0, fmt.Errorf("%w: rANS stream cut short", ErrCorrupt)
+		}
+		x = x<<16 | uint32(binary.LittleEndian.Uint16(d.words[d.pos:]))
+		d.pos += 2
+	}
+	d.state[lane] = x
+	return byte(e >> 24), nil
 }
 
 // readGroups decodes whole groups of lanes while the words left suffice for

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"fmt"
 	"unsafe"
 )
 
@@ -170,19 +169,10 @@ func (d *ransDecoder) readClasses(dst, classes []byte, tables contextTables) err
 	done := ransDecodeClassesVector(d, dst, classes, tables)
 	done += d.readClassGroups(dst[done:], classes[done:], tables)
 	for i := done; i < len(dst); i++ {
-		lane := i & (d.lanes - 1)
-		x := d.state[lane]
-		e := tables[uint(classes[i])<<ransBits|uint(x&(ransTotal-1))]
-		dst[i] = byte(e >> 24)
-		x = x>>ransBits*(e&0xfff) + e>>12&0xfff
-		if x < ransLow {
-			if d.pos+2 > len(d.words) {
-				return fmt.Errorf("%w: rANS stream cut short", ErrCorrupt)
-			}
-			x = x<<16 | uint32(binary.LittleEndian.Uint16(d.words[d.pos:]))
-			d.pos += 2
+		var err error
+		if dst[i], err = d.step((*ransTable)(tables[int(classes[i])*ransTotal:]), i); err != nil {
+			return err
 		}
-		d.state[lane] = x
 	}
 	return nil
 }

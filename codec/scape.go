@@ -63,28 +63,24 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 	e.top.init(elem, e.fast())
 	var runs []run
 	start := 0
-	var part Part
 	for i := range len(parts) + 1 {
 		end := len(data)
 		if i < len(parts) {
 			end = parts[i].Off
 		}
-		of := part
-		if i < len(parts) {
-			part = parts[i]
+		var part Part
+		if i > 0 {
+			part = parts[i-1]
 		}
 		if end <= start || end > len(data) || end%int(elem.Width) != 0 {
 			continue
 		}
-		next := run{from: start, to: end}
+		next := run{from: start, to: end, shape: part.Shape}
 		next.set(e.top.choose(e.count.count(data[start:end], int(elem.Width))))
-		if c, ok := e.finder.find(data[start:end], elem, of, next.top.choice, e.level, e.contextBlockLen()); ok {
+		if c, ok := e.finder.find(data[start:end], elem, part, next.top.choice, e.level, e.contextBlockLen()); ok {
 			c.context.fromChunk((e.at + start) / int(elem.Width))
 			next.context = &c
 			next.cost = c.cost + runOverhead
-		}
-		if i > 0 {
-			next.shape = parts[i-1].Shape
 		}
 		start = end
 		if last := len(runs) - 1; last >= 0 && e.join(&runs[last], &next, data, elem, len(e.models)+len(runs) >= maxRuns) {
@@ -142,20 +138,7 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 		}
 		return models
 	}
-	m := newModel(r.top.split)
-	blockLen := e.blockLen
-	if r.context != nil {
-		blockLen = e.contextBlockLen()
-	}
-	perBlock := min(len(data), blockLen) / int(elem.Width)
-	var bits float64
-	if r.context != nil {
-		m = newModel(r.context.split)
-		bits = e.chooseContexts(m, r.context, data, blockLen)
-	} else {
-		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.level)
-	}
-	bits += e.chooseRest(m, data, perBlock, r.top.freq.manyZeros(len(data)/int(elem.Width)))
+	m, bits := e.topModel(data, r, elem)
 	models := []*model{m}
 	perByte := bits / 8 / float64(len(data))
 	plain := e.planesShare(&planes, data, perByte)
@@ -167,6 +150,23 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 		models = append(models, zstdModel(columns))
 	}
 	return models
+}
+
+// topModel gives the model of a run that has a splitTop, and the bits it takes.
+func (e *Encoder) topModel(data []byte, r run, elem Elem) (m *model, bits float64) {
+	s, blockLen := r.top.split, e.blockLen
+	if r.context != nil {
+		s, blockLen = r.context.split, e.contextBlockLen()
+	}
+	m = newModel(s)
+	perBlock := min(len(data), blockLen) / int(elem.Width)
+	if r.context != nil {
+		bits = e.chooseContexts(m, r.context, data, blockLen)
+	} else {
+		bits = chooseSymbolCoder(&m.streams[0], r.top.freq.bySymbol(&m.split.alpha), perBlock, e.level)
+	}
+	manyZeros := r.top.freq.manyZeros(len(data) / int(elem.Width))
+	return m, bits + e.chooseRest(m, data, perBlock, manyZeros)
 }
 
 // chooseRest sets the coders of the streams below the symbols. Mantissa bits

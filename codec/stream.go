@@ -204,9 +204,7 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 	d.stream, d.src = s, src
 	switch s.coder {
 	case coderConstant:
-		for i := range d.tile[:min(n, tile)] {
-			d.tile[i] = s.constant
-		}
+		fill(d.tile[:min(n, tile)], s.constant)
 	case coderRANS:
 		return d.rans.init(d.ransTable(s), s.lanesLog2, src)
 	case coderHuffman:
