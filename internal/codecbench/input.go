@@ -29,14 +29,16 @@ func gaussian(n int) input {
 		u := math.Float32bits(float32(r.NormFloat64() * 0.02))
 		binary.LittleEndian.PutUint16(b[i:], uint16((u+0x7fff+u>>16&1)>>16))
 	}
-	return input{name: "gaussian", data: b, parts: matrixOf(n)}
+	return input{name: "gaussian", data: b, parts: matrixOf(n, gaussianColumns)}
 }
 
-// matrixOf describes n bytes of one large matrix.
-func matrixOf(n int) []codec.Part {
-	const columns = 1024
+// matrixOf describes n bytes of one large matrix of so many columns.
+func matrixOf(n int, columns int64) []codec.Part {
 	return []codec.Part{{Shape: []int64{int64(n)/2/columns + 1, columns}}}
 }
+
+// gaussianColumns is how many columns matrices of normal weights have.
+const gaussianColumns = 1024
 
 // weights are the bf16 chunks of real files, as pack cuts them.
 type weights []input
@@ -107,22 +109,26 @@ func (w weights) largest(n int) input {
 		in.data = append(in.data, best...)
 	}
 	in.data = in.data[:n]
-	columns := shape[len(shape)-1]
-	in.parts = []codec.Part{{Shape: []int64{int64(n)/2/columns + 1, columns}}}
+	in.parts = matrixOf(n, shape[len(shape)-1])
 	return in
 }
 
 // buffer gives the bytes of w as the peers get them: in chunks that know of no
 // tensors.
-func (w weights) buffer() (chunks weights) {
+func (w weights) buffer() weights {
 	var all []byte
 	for _, in := range w {
 		all = append(all, in.data...)
 	}
-	for len(all) > 0 {
-		n := min(archive.DefaultChunkLen, len(all))
-		chunks = append(chunks, input{name: "buffer", data: all[:n]})
-		all = all[n:]
+	return cut("buffer", all, func(int) []codec.Part { return nil })
+}
+
+// cut cuts data into chunks, of which describe knows the parts by their length.
+func cut(name string, data []byte, describe func(n int) []codec.Part) (chunks weights) {
+	for len(data) > 0 {
+		n := min(archive.DefaultChunkLen, len(data))
+		chunks = append(chunks, input{name: name, data: data[:n], parts: describe(n)})
+		data = data[n:]
 	}
 	return chunks
 }

@@ -61,14 +61,9 @@ func (s *memorySpeed) meanWith(t memorySpeed) {
 	s.Over = (s.Over + t.Over) / 2
 }
 
-func gaussianChunks(megabytes int) (chunks weights) {
+func gaussianChunks(megabytes int) weights {
 	noise := gaussian(megabytes * 1000 * 1000 &^ 1)
-	for data := noise.data; len(data) > 0; {
-		n := min(4<<20, len(data))
-		chunks = append(chunks, input{name: noise.name, data: data[:n], parts: matrixOf(n)})
-		data = data[n:]
-	}
-	return chunks
+	return cut(noise.name, noise.data, func(n int) []codec.Part { return matrixOf(n, gaussianColumns) })
 }
 
 func memorySpeeds(inputs []weights, backend string, t timing) (list []memorySpeed, err error) {
