@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -128,7 +129,7 @@ func probe(f io.ReaderAt, at int64, own []byte, width int) (bool, error) {
 // readFull reads the source, which must not have become shorter.
 func readFull(f io.ReaderAt, p []byte, off int64) error {
 	_, err := f.ReadAt(p, off)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: it ends before %d", ErrChanged, off+int64(len(p)))
 	}
 	return err

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // alphabet maps the symbols of a stream, bytes, to the values they stand for,
@@ -50,6 +51,18 @@ func (a *alphabet) value(symbol int) uint16 {
 		return 0
 	}
 	return a.base + uint16(symbol)
+}
+
+// symbol is the symbol of a value that the alphabet holds.
+func (a *alphabet) symbol(value uint16) int {
+	switch {
+	case a.kind == alphabetList:
+		i, _ := slices.BinarySearch(a.list, value)
+		return i
+	case a.zero && value == 0:
+		return 0
+	}
+	return int(value - a.base)
 }
 
 func (a *alphabet) marshal(dst []byte) []byte {

@@ -56,14 +56,13 @@ const minContextElements = 1000
 // slowly, so they must save minGain as a share of a run's bits.
 type search struct {
 	minGain  float64
-	places   int     // elements in a sample of those at places
-	perPlace int     // and of each place, if that is more
-	doubt    float64 // how many times as much places must promise as is sought
-	buckets  int     // elements to find buckets by
-	glance   int     // neighbours that must show half of what is sought
-	sample   int     // of neighbours then
-	exact    int     // candidates of each kind that are counted out
-	pairs    int     // of axes, beside these
+	places   int // elements in a sample of those at places
+	perPlace int // and of each place, if that is more
+	buckets  int // elements to find buckets by
+	glance   int // neighbours that must show half of what is sought
+	sample   int // of neighbours then
+	exact    int // candidates of each kind that are counted out
+	pairs    int // of axes, beside these
 	// How many classes to try; fewer have fewer tables.
 	steps   []int // of the scale to an octave
 	classes []int // by neighbour
@@ -71,10 +70,10 @@ type search struct {
 
 func (l Level) search(n int) search {
 	if l == Small {
-		return search{minGain: 0.0005, places: 1 << 14, perPlace: 8, doubt: 1, buckets: 1 << 13, sample: 1 << 14,
+		return search{minGain: 0.0005, places: 1 << 14, perPlace: 8, buckets: 1 << 13, sample: 1 << 14,
 			exact: 4, pairs: 3, steps: []int{1, 2, 4}, classes: []int{4, 8, 14}}
 	}
-	s := search{minGain: 0.04, places: 1 << 11, perPlace: 4, doubt: 1, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11,
+	s := search{minGain: 0.04, places: 1 << 11, perPlace: 4, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11,
 		exact: 1, steps: []int{2}, classes: []int{14}}
 	if n < 1<<15 {
 		s.steps, s.classes = []int{1}, []int{6}
@@ -131,9 +130,7 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 	}
 	n := f.n
 	for _, a := range part.axes(n)[1:] { // the first has one place alone
-		if promise := f.placesPromise(a, search); promise >= atLeast*search.doubt {
-			add(candidate{promise: promise, axes: []axis{a}})
-		}
+		add(candidate{promise: f.placesPromise(a, search), axes: []axis{a}})
 	}
 	places := byPromise(list, search.exact)
 	list = nil
@@ -205,17 +202,4 @@ func (f *contextFinder) take() {
 	for i := range units {
 		units[i] = unitAt(data, i, f.width)
 	}
-}
-
-// elements is the number of elements in a tensor, if it has any and they are
-// not too many to count by.
-func elements(shape []int64) (n uint64, ok bool) {
-	n = 1
-	for _, d := range shape {
-		if d <= 0 || uint64(d) > maxStride/n {
-			return 0, false
-		}
-		n *= uint64(d)
-	}
-	return n, len(shape) > 0
 }

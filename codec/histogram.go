@@ -175,22 +175,11 @@ func (v values) present() []uint16 { return v.value }
 
 // bySymbol counts by the symbols of an alphabet that holds all values.
 func (v values) bySymbol(a *alphabet) []uint32 {
-	counts := make([]uint32, a.symbol(len(v.value)-1, v.value)+1)
+	counts := make([]uint32, a.symbol(v.value[len(v.value)-1])+1)
 	for i, c := range v.counts {
-		counts[a.symbol(i, v.value)] = c
+		counts[a.symbol(v.value[i])] = c
 	}
 	return counts
-}
-
-// symbol is the symbol of value i of those that occur.
-func (a *alphabet) symbol(i int, present []uint16) int {
-	switch {
-	case a.kind == alphabetList:
-		return i
-	case a.zero && present[i] == 0:
-		return 0
-	}
-	return int(present[i] - a.base)
 }
 
 const logTableBits = 11

@@ -12,7 +12,7 @@ func lags(part Part, n int) (list []int) {
 			list = append(list, int(lag))
 		}
 	}
-	if _, ok := elements(part.Shape); !ok {
+	if !isCountable(part.Shape) {
 		return nil
 	}
 	stride := uint64(1)
@@ -24,6 +24,18 @@ func lags(part Part, n int) (list []int) {
 		add(lag + 1)
 	}
 	return list
+}
+
+// isCountable tells whether a tensor has elements, and not too many to count by.
+func isCountable(shape []int64) bool {
+	n := uint64(1)
+	for _, d := range shape {
+		if d <= 0 || uint64(d) > maxStride/n {
+			return false
+		}
+		n *= uint64(d)
+	}
+	return len(shape) > 0
 }
 
 // byNeighbour gives classes by the symbol lag before, of about equal weight.
@@ -72,7 +84,7 @@ func (f *contextFinder) byNeighbour(lag int, sign signPlace, base split, classes
 		return choice, false
 	}
 	for _, v := range thresholds {
-		choice.context.thresholds = append(choice.context.thresholds, symbolOf(&choice.split.alpha, v))
+		choice.context.thresholds = append(choice.context.thresholds, byte(choice.split.alpha.symbol(v)))
 	}
 	return choice, true
 }
@@ -105,16 +117,4 @@ func cutByWeight(counts []uint32, n, classes int, sign signPlace) (thresholds []
 		visit(v)
 	}
 	return thresholds, classOf
-}
-
-// symbolOf is the symbol of a value that the alphabet holds.
-func symbolOf(a *alphabet, value uint16) byte {
-	switch {
-	case a.kind == alphabetList:
-		i, _ := slices.BinarySearch(a.list, value)
-		return byte(i)
-	case a.zero && value == 0:
-		return 0
-	}
-	return byte(value - a.base)
 }
