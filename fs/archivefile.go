@@ -61,7 +61,7 @@ func (fs *filesystem) newArchiveNode(ctx context.Context, path string, st *sysca
 	n.attr.Mode &= syscall.S_IFMT | 0o444
 	n.attr.Blksize = blockSize
 
-	r, id, err := openArchive(ctx, path)
+	r, id, err := fs.openArchive(ctx, path)
 	switch {
 	case err != nil && (isDamage(err) || os.IsPermission(err)):
 		fs.faults.errno(n.file, path, err)
@@ -169,7 +169,7 @@ func (n *archiveNode) acquire(ctx context.Context) (*archive.Reader, error) {
 	if r := n.share(nil); r != nil {
 		return r, nil
 	}
-	opened, id, err := openArchive(ctx, n.path)
+	opened, id, err := n.fs.openArchive(ctx, n.path)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,19 @@ func runChild(args []string) error {
 		return err
 	case "xattrs":
 		return printXattrs(args[1])
+	case "status":
+		s, err := ReadStatus(args[1])
+		if err == nil {
+			fmt.Println(s.Source)
+		}
+		return err
+	case "status-as-nobody":
+		if err := syscall.Setuid(65534); err != nil {
+			return err
+		}
+		_, err := ReadStatus(args[1])
+		fmt.Println(err)
+		return nil
 	case "errors":
 		return probeErrors(args[1])
 	}

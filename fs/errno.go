@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/scapefs/scapefs/archive"
@@ -47,7 +48,8 @@ func isDamage(err error) bool {
 
 // faultLog logs the failures of a mount, once for every file and chunk.
 type faultLog struct {
-	log *slog.Logger
+	log   *slog.Logger
+	count atomic.Uint64 // of errors that are no part of ordinary use
 
 	mu   sync.Mutex
 	seen map[faultKey]struct{}
@@ -72,6 +74,7 @@ func (f *faultLog) errno(file uint64, path string, err error) syscall.Errno {
 	case 0, syscall.EINTR, syscall.ENOENT, syscall.ESTALE, syscall.EACCES, syscall.EPERM:
 		return no
 	}
+	f.count.Add(1)
 	key := faultKey{file: file, path: path, chunk: -1}
 	attrs := []any{"file", path, "error", err}
 	var damage *archive.CorruptError

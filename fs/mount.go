@@ -48,6 +48,8 @@ type Server struct {
 // filesystem is what the nodes of a mount share.
 type filesystem struct {
 	log      *slog.Logger
+	source   string
+	began    time.Time
 	faults   *faultLog
 	cache    *cache.Cache
 	pool     *pool
@@ -61,12 +63,16 @@ type filesystem struct {
 	end      context.CancelFunc
 	lastFile atomic.Uint64
 	stats    counters
+
+	readAheadKB atomic.Int64 // of the kernel, 0 if unknown
 }
 
 func newFilesystem(opt Options) *filesystem {
 	life, end := context.WithCancel(context.Background())
 	return &filesystem{
 		log:       opt.Logger,
+		source:    opt.Source,
+		began:     time.Now(),
 		faults:    newFaultLog(opt.Logger),
 		cache:     cache.New(opt.CacheSize),
 		pool:      newPool(opt.Jobs, opt.Logger),
@@ -119,7 +125,7 @@ func Mount(mountpoint string, opt Options) (*Server, error) {
 	if err := server.WaitMount(); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount %s: %w", path, err), m.Unmount())
 	}
-	raiseReadAhead(opt.Logger, path)
+	fs.readAheadKB.Store(raiseReadAhead(opt.Logger, path))
 	return m, nil
 }
 

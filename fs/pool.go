@@ -3,6 +3,7 @@ package fs
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 )
 
 // maxQueued bounds the pieces of readahead that wait for a worker.
@@ -12,6 +13,8 @@ const maxQueued = 1024
 // idle one at once or not at all; work ahead of use queues.
 type pool struct {
 	log     *slog.Logger
+	size    int
+	busy    atomic.Int64 // workers that work
 	urgent  chan func()
 	queue   chan func()
 	quit    chan struct{}
@@ -21,6 +24,7 @@ type pool struct {
 func newPool(workers int, log *slog.Logger) *pool {
 	p := &pool{
 		log:    log,
+		size:   workers,
 		urgent: make(chan func()),
 		queue:  make(chan func(), maxQueued),
 		quit:   make(chan struct{}),
@@ -45,6 +49,8 @@ func (p *pool) work() {
 }
 
 func (p *pool) run(fn func()) {
+	p.busy.Add(1)
+	defer p.busy.Add(-1)
 	err := guard(func() error { fn(); return nil })
 	if err != nil {
 		p.log.Error("worker failed", "error", err)

@@ -108,7 +108,10 @@ func (n *archiveNode) pin(ctx context.Context, pieces []piece) (*blocks, error) 
 		res.claim += p.slot()
 	}
 	res.claim = min(res.claim, n.fs.maxPinned)
-	if err := n.fs.pinned.Acquire(ctx, res.claim); err != nil {
+	n.fs.stats.waiting.Add(1)
+	err := n.fs.pinned.Acquire(ctx, res.claim)
+	n.fs.stats.waiting.Add(-1)
+	if err != nil {
 		return nil, err
 	}
 	if err := n.pinAll(ctx, pieces, res.refs); err != nil {

@@ -27,6 +27,12 @@ func openRegular(path string) (*os.File, *syscall.Stat_t, error) {
 	return f, st, nil
 }
 
+// openArchive is the function of that name, counted.
+func (fs *filesystem) openArchive(ctx context.Context, path string) (*archive.Reader, identity, error) {
+	fs.stats.opens.Add(1)
+	return openArchive(ctx, path)
+}
+
 // openArchive opens the archive at path and says which generation it is. The
 // name is looked at before and after: it led to that generation all the while,
 // as a file that is moved away and back gets a new change time.

@@ -10,7 +10,9 @@ import (
 type counters struct {
 	reads, readBytes        atomic.Uint64
 	demandBytes, aheadBytes atomic.Uint64
+	opens                   atomic.Uint64
 	openFiles               atomic.Int64
+	waiting                 atomic.Int64 // READs that wait for room for their blocks
 }
 
 // Stats is what a mount has done since it began, and what it holds.

@@ -15,9 +15,17 @@ import (
 const xattrPrefix = "user.scapefs."
 
 var (
+	_ fusefs.NodeGetxattrer  = (*dirNode)(nil)
 	_ fusefs.NodeGetxattrer  = (*archiveNode)(nil)
 	_ fusefs.NodeListxattrer = (*archiveNode)(nil)
 )
+
+func (d *dirNode) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+	if name == statusXattr && d.IsRoot() {
+		return d.fs.statusFor(ctx, dest)
+	}
+	return 0, syscall.ENODATA
+}
 
 func (n *archiveNode) Getxattr(_ context.Context, name string, dest []byte) (uint32, syscall.Errno) {
 	v, ok := n.xattrs[name]

@@ -44,7 +44,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {}, // run reports
 		Commands: []*cli.Command{
 			packCommand(), unpackCommand(), verifyCommand(), infoCommand(),
-			mountCommand(), umountCommand(), benchCommand(), demoCommand(),
+			mountCommand(), umountCommand(), statusCommand(), warmupCommand(),
+			benchCommand(), demoCommand(),
 			demoReadCommand(), versionCommand(),
 		},
 	}
