@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"math/bits"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // A decoder written from docs/format.md alone, without the packages that it
@@ -168,6 +170,7 @@ type specModel struct {
 	natural                         bool
 	alphabet                        func(symbol int) int
 	streams                         []specStream
+	symbols0                        *[]byte // of the block, by its first stream
 }
 
 // specSelection says which elements of a run are coded.
@@ -255,7 +258,7 @@ func (w *walker) selected(t *testing.T, m *specModel, length, end, k int) []byte
 }
 
 func (w *walker) model(k int) (m specModel) {
-	m.kind, m.width = w.u8(fmt.Sprintf("model %d: split", k)), 1
+	m.kind, m.width, m.symbols0 = w.u8(fmt.Sprintf("model %d: split", k)), 1, new([]byte)
 	if m.kind == 3 {
 		m.selection = w.selection()
 		m.kind = w.u8("inner split")
@@ -344,10 +347,13 @@ func (w *walker) stream(m *specModel, i, width int) (s specStream) {
 		s.lanes = 1 << w.u8("lanes, log2")
 		kind, classes := w.u8("context"), w.u8("classes")
 		s.order = func(_, p int) int { return p }
-		if kind == 0 {
+		switch kind {
+		case 0:
 			w.places(&s, classes)
-		} else {
+		case 1:
 			w.neighbour(m, i, &s)
+		case 2:
+			w.bySymbol(m, &s, classes)
 		}
 		for range classes {
 			s.freq = append(s.freq, w.frequencies())
@@ -450,6 +456,18 @@ func (w *walker) neighbour(m *specModel, stream int, s *specStream) {
 	}
 }
 
+func (w *walker) bySymbol(m *specModel, s *specStream, classes int) {
+	thresholds := w.note(classes-1, "thresholds")
+	s.class = func(_ []byte, _, i int) (class int) {
+		for _, t := range thresholds {
+			if t <= (*m.symbols0)[i] {
+				class++
+			}
+		}
+		return class
+	}
+}
+
 // specBits reads bits, the lowest first.
 type specBits struct {
 	b  []byte
@@ -542,7 +560,7 @@ func (w *walker) block(t *testing.T, m *specModel, first, length, end, k int) []
 			sizes[i] = n
 		case 2:
 			sizes[i] = specPackedLen(n, s.bits)
-		case 3, 4, 5, 6:
+		case 3, 4, 5, 6, 7:
 			if last >= 0 {
 				sizes[last] = w.varint(fmt.Sprintf("block %d: length of stream %d", k, last))
 				fixed += sizes[last]
@@ -559,6 +577,7 @@ func (w *walker) block(t *testing.T, m *specModel, first, length, end, k int) []
 	for i := range m.streams {
 		coded := w.note(sizes[i], "block %d: stream %d", k, i)
 		symbols[i] = specDecodeStream(t, &m.streams[i], first, n, coded)
+		*m.symbols0 = symbols[0]
 	}
 	out := make([]byte, length)
 	for e := range n {
@@ -649,6 +668,16 @@ func specDecodeStream(t *testing.T, s *specStream, first, n int, b []byte) []byt
 		return out
 	case 5:
 		return specHuffman(t, s, n, b)
+	case 7:
+		r, err := lzma.Reader2Config{DictCap: max(n, 4096)}.NewReader2(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
 	}
 	return b
 }

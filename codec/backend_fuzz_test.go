@@ -35,6 +35,13 @@ func FuzzBackendsDecodeAlike(f *testing.F) {
 			}
 		}
 	}
+	for _, m := range []Method{BF16SplitCtx, BF16SplitXZ9} {
+		enc, err := NewEncoder(m, 8<<10).Encode(coarseMantissas(size), BF16, nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(enc.Header, enc.Payload)
+	}
 	d := NewDecoder()
 	f.Fuzz(func(t *testing.T, header, payload []byte) {
 		c, err := ParseChunk(header, size)

@@ -131,7 +131,7 @@ func BenchmarkEncodeTensors(b *testing.B) {
 		scaled := make([]byte, len(data))
 		var parts []Part
 		for at := 0; at < len(data); at += 2 {
-			scale := uint16(at/size*7%5) << bf16Mantissa
+			scale := uint16(at/size*7%5) << int(BF16.Mantissa)
 			binary.LittleEndian.PutUint16(scaled[at:], binary.LittleEndian.Uint16(data[at:])-scale)
 			if at%size == 0 && at > 0 {
 				parts = append(parts, Part{Off: at, RefData: other[at : at+size]})

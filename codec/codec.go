@@ -71,6 +71,13 @@ const (
 	Zstd19ByteGrouped
 	BF16Split
 	Scape
+	BF16SplitCtx
+	BF16SplitZstd19
+	BF16SplitXZ9
+	FP16Split
+	FP16SplitCtx
+	FP16SplitZstd19
+	FP16SplitXZ9
 	numMethods
 
 	Auto Method = 255
@@ -82,6 +89,13 @@ var methodNames = [...]string{
 	Zstd19ByteGrouped: "zstd_19_bytegrouped",
 	BF16Split:         "bf16_split",
 	Scape:             "scape",
+	BF16SplitCtx:      "bf16_split_ctx",
+	BF16SplitZstd19:   "bf16_split_zstd_19",
+	BF16SplitXZ9:      "bf16_split_xz_9",
+	FP16Split:         "fp16_split",
+	FP16SplitCtx:      "fp16_split_ctx",
+	FP16SplitZstd19:   "fp16_split_zstd_19",
+	FP16SplitXZ9:      "fp16_split_xz_9",
 }
 
 // Methods lists every method that can be written, in order of their numbers.

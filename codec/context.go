@@ -9,8 +9,9 @@ import (
 
 // context tells the symbols of a stream apart into classes, each with
 // frequencies of its own (docs/format.md, "Contexts"): by the place of an
-// element in its tensor, for rows or columns that differ in scale; or by an
-// element before it, for filters and embeddings whose neighbours are alike.
+// element in its tensor, for rows or columns that differ in scale; by an element
+// before it, for filters and embeddings whose neighbours are alike; or by the
+// symbol that the element has in the first stream.
 type context struct {
 	kind    contextKind
 	classes int // 2 to maxClasses
@@ -23,10 +24,13 @@ type context struct {
 	// contextNeighbour: the symbol lag elements before gives the class. In a
 	// segmented stream the block is cut into vectorLen segments that are coded
 	// side by side, so that the symbol is known when it is needed.
-	lag        int
-	segmented  bool
-	first      byte   // class of those that have no such neighbour
-	thresholds []byte // symbols; a class counts those that are not above the neighbour
+	lag       int
+	segmented bool
+	first     byte // class of those that have no such neighbour
+
+	// contextNeighbour and contextSymbol, where the element's symbol in the first
+	// stream gives the class: symbols; a class counts those that are not above.
+	thresholds []byte
 }
 
 // placeAxis gives element i of the chunk what stands at (i+phase)/stride mod
@@ -44,6 +48,7 @@ type contextKind uint8
 const (
 	contextPlace     contextKind = 0
 	contextNeighbour contextKind = 1
+	contextSymbol    contextKind = 2
 )
 
 const (
@@ -65,7 +70,10 @@ func (c *context) fromChunk(first int) {
 
 func (c *context) marshal(dst []byte) []byte {
 	dst = append(dst, byte(c.kind), byte(c.classes))
-	if c.kind == contextNeighbour {
+	switch c.kind {
+	case contextSymbol:
+		return append(dst, c.thresholds...)
+	case contextNeighbour:
 		dst = binary.AppendUvarint(dst, uint64(c.lag))
 		segmented := byte(0)
 		if c.segmented {
@@ -107,6 +115,8 @@ func parseContext(b []byte) (c *context, rest []byte, err error) {
 		rest, err = c.parsePlaces(b[2:])
 	case contextNeighbour:
 		rest, err = c.parseNeighbour(b[2:])
+	case contextSymbol:
+		rest, err = c.parseSymbol(b[2:])
 	default:
 		err = fmt.Errorf("%w: context kind %d", ErrUnsupported, c.kind)
 	}
@@ -187,6 +197,15 @@ func (c *context) parseNeighbour(b []byte) ([]byte, error) {
 		return nil, errShortHeader
 	}
 	c.lag, c.segmented, c.first, c.thresholds = int(lag), segmented == 1, first, b[:n]
+	return b[n:], nil
+}
+
+func (c *context) parseSymbol(b []byte) ([]byte, error) {
+	n := c.classes - 1
+	if len(b) < n {
+		return nil, errShortHeader
+	}
+	c.thresholds = b[:n]
 	return b[n:], nil
 }
 

@@ -112,7 +112,7 @@ func (d *Decoder) readTiles(m *model, n int) (int, error) {
 			continue // until it is merged
 		}
 		var err error
-		if d.tiles[k], err = d.streams[k].read(n); err != nil {
+		if d.tiles[k], err = d.streams[k].read(n, d.tiles[0]); err != nil {
 			return 0, err
 		}
 	}

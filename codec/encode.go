@@ -90,12 +90,14 @@ func (e *Encoder) Encode(data []byte, elem Elem, parts []Part) (Encoded, error) 
 		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
 	case Zstd19ByteGrouped:
 		e.encodeRun(zstdModel(planesOf(elem)), data, MaxBlockLen)
-	case BF16Split:
-		e.encodeBF16Split(data, elem)
 	case Scape:
 		e.encodeScape(data, elem, parts)
 	default:
-		return Encoded{}, fmt.Errorf("encode: %w: %v", ErrUnsupported, method)
+		how, ok := splitMethods[method]
+		if !ok {
+			return Encoded{}, fmt.Errorf("encode: %w: %v", ErrUnsupported, method)
+		}
+		e.encodeSplit(how, data, elem)
 	}
 	if e.method == Auto {
 		method = e.settle(method, data)
@@ -164,32 +166,6 @@ func planesOf(elem Elem) split {
 		return split{kind: splitPlain, width: 1}
 	}
 	return split{kind: splitPlanes, width: int(elem.Width)}
-}
-
-const bf16Mantissa = 7 // bits
-
-// encodeBF16Split codes sign and exponent, and mantissa, by rANS: the method
-// bf16_split, one model a chunk. What is not bf16 is left to zstd.
-func (e *Encoder) encodeBF16Split(data []byte, elem Elem) {
-	s := split{kind: splitTop, width: 2, raw: bf16Mantissa, sign: signSymbol}
-	if elem != BF16 {
-		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
-		return
-	}
-	h := e.count.count(data, 2)
-	v := h.fold(s.sign, s.raw)
-	a, ok := newAlphabet(v.present(), 1<<s.valueBits())
-	if !ok {
-		e.encodeRun(storedModel(), data, e.blockLen)
-		return
-	}
-	s.alpha = a
-	m := newModel(s)
-	perBlock := min(len(data), e.blockLen) / 2
-	chooseSymbolCoder(&m.streams[0], v.bySymbol(&s.alpha), perBlock, Balanced)
-	mantissas := h.mantissas(bf16Mantissa)
-	chooseSymbolCoder(&m.streams[1], mantissas, perBlock, Balanced)
-	e.encodeRun(m, data, e.blockLen)
 }
 
 // encodeRun codes data by one model, in blocks of about equal length of at
@@ -284,7 +260,7 @@ func (e *Encoder) appendBlock(dst []byte, m *model, data []byte, at int) []byte 
 	last, length := -1, 0
 	for k := range m.streams {
 		from := len(dst)
-		dst = e.appendStream(dst, &m.streams[k], streams[k], first)
+		dst = e.appendStream(dst, &m.streams[k], streams[k], streams[0], first)
 		if _, fixed := m.streams[k].fixedLen(0); fixed {
 			continue
 		}
@@ -299,7 +275,9 @@ func (e *Encoder) appendBlock(dst []byte, m *model, data []byte, at int) []byte 
 	return slices.Insert(dst, start, lengths...)
 }
 
-func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte, first uint64) []byte {
+// appendStream appends a stream of a block whose first stream, which classes may
+// go by, is symbols0.
+func (e *Encoder) appendStream(dst []byte, s *stream, symbols, symbols0 []byte, first uint64) []byte {
 	switch s.coder {
 	case coderConstant:
 		return dst
@@ -309,12 +287,14 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols []byte, first uint
 		e.rans.init(s.freq)
 		return e.rans.encode(dst, symbols, s.lanesLog2)
 	case coderContexts:
-		return e.contexts.encode(dst, s, symbols, first)
+		return e.contexts.encode(dst, s, symbols, symbols0, first)
 	case coderHuffman:
 		e.huffman.init(s.lengths)
 		return e.huffman.encode(dst, symbols, s.streamsLog2)
 	case coderZstd:
 		return e.zstdEncoder().EncodeAll(symbols, dst)
+	case coderLZMA:
+		return appendLZMA(dst, symbols)
 	}
 	return append(dst, symbols...)
 }

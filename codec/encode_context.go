@@ -9,22 +9,26 @@ type contextEncoder struct {
 }
 
 // encode appends the symbols of a block that begins at element at of its
-// chunk, as contextDecoder.decode finds them.
-func (e *contextEncoder) encode(dst []byte, s *stream, symbols []byte, at uint64) []byte {
+// chunk, as contextDecoder.decode finds them. The block's first stream is
+// symbols0.
+func (e *contextEncoder) encode(dst []byte, s *stream, symbols, symbols0 []byte, at uint64) []byte {
 	for k, f := range s.freqs {
 		e.of[k].init(f)
 	}
-	coded := e.prepare(s, symbols, at)
+	coded := symbols
+	if s.context.kind == contextSymbol {
+		e.room(len(symbols))
+		lookUp(e.classes, symbols0, &s.classOf, len(s.classOf))
+	} else {
+		coded = e.prepare(s, symbols, at)
+	}
 	return e.rans.encodeClasses(dst, coded, e.classes, e.of[:s.context.classes], s.lanesLog2)
 }
 
 // prepare finds the classes of symbols, and puts both into the order in which
 // they are coded.
 func (e *contextEncoder) prepare(s *stream, symbols []byte, at uint64) (coded []byte) {
-	if cap(e.classes) < len(symbols) {
-		e.classes, e.coded = make([]byte, len(symbols)), make([]byte, len(symbols))
-	}
-	e.classes = e.classes[:len(symbols)]
+	e.room(len(symbols))
 	c := s.context
 	switch {
 	case c.kind == contextPlace:
@@ -40,6 +44,14 @@ func (e *contextEncoder) prepare(s *stream, symbols []byte, at uint64) (coded []
 	}
 	e.byNeighbour(s, e.classes, symbols, c.lag)
 	return symbols
+}
+
+// room makes classes those of n symbols.
+func (e *contextEncoder) room(n int) {
+	if cap(e.classes) < n {
+		e.classes, e.coded = make([]byte, n), make([]byte, n)
+	}
+	e.classes = e.classes[:n]
 }
 
 func (e *contextEncoder) byNeighbour(s *stream, classes, symbols []byte, lag int) {

@@ -55,7 +55,7 @@ func TestContextsAgree(t *testing.T) {
 	const rows, columns = 1024, 300
 	data := gaussianBF16(2 * rows * columns)
 	for i := range rows * columns {
-		unit := uint16(i/columns%5) << (bf16Mantissa - 1) // half octaves
+		unit := uint16(i/columns%5) << (int(BF16.Mantissa) - 1) // half octaves
 		binary.LittleEndian.PutUint16(data[2*i:], binary.LittleEndian.Uint16(data[2*i:])-unit)
 	}
 	e := NewEncoder(Scape, 0)

@@ -19,7 +19,7 @@ func newModel(s split) *model {
 	widths := s.streamBits()
 	m.streams = make([]stream, len(widths))
 	for i, w := range widths {
-		m.streams[i].bits = w
+		m.streams[i].bits, m.streams[i].isFirst = w, i == 0
 	}
 	return m
 }

@@ -41,7 +41,7 @@ func (d *contextDecoder) decode(s *stream, dst, src []byte, at uint64) error {
 	if err := d.rans.init(nil, s.lanesLog2, src); err != nil {
 		return err
 	}
-	tables := d.tables(s)
+	tables := s.contextTables(&d.own)
 	if cap(d.classes) < len(dst) {
 		d.classes, d.coded = make([]byte, len(dst)), make([]byte, len(dst))
 	}
@@ -68,13 +68,14 @@ func (d *contextDecoder) decode(s *stream, dst, src []byte, at uint64) error {
 	return d.rans.close()
 }
 
-// tables gives the tables of s, kept with it if more than one block needs them.
-func (d *contextDecoder) tables(s *stream) contextTables {
+// contextTables gives the tables of s, kept with it if more than one block needs
+// them, else made in own.
+func (s *stream) contextTables(own *contextTables) contextTables {
 	if s.kept {
 		return *s.contextLookup.get(func() *contextTables { return newContextTables(s.freqs) })
 	}
-	d.own.fill(s.freqs)
-	return d.own
+	own.fill(s.freqs)
+	return *own
 }
 
 // afterNeighbours decodes dst, in which a symbol's neighbour is lag before it:

@@ -18,13 +18,15 @@ const (
 	coderZstd     coder = 4 // one zstd frame of one byte a symbol
 	coderHuffman  coder = 5
 	coderContexts coder = 6 // rANS with frequencies for each class
+	coderLZMA     coder = 7 // one LZMA2 stream of one byte a symbol
 )
 
 // stream describes one stream of a model: what its symbols are, and how they
 // are coded.
 type stream struct {
-	bits  int // width of a symbol, 1 to 8
-	coder coder
+	bits    int  // width of a symbol, 1 to 8
+	isFirst bool // of its model
+	coder   coder
 
 	constant    byte        // coderConstant
 	lanesLog2   uint        // coderRANS, coderContexts
@@ -35,7 +37,7 @@ type stream struct {
 
 	context *context      // coderContexts
 	freqs   []frequencies // coderContexts: of each class
-	classOf [256]byte     // coderContexts by neighbour: the class that a symbol makes
+	classOf [256]byte     // coderContexts by neighbour or symbol: the class that a symbol makes
 
 	kept          bool // more than one block needs the tables below
 	lookup        lazy[ransTable]
@@ -80,7 +82,7 @@ func (s *stream) parse(b []byte, key func(symbol int) int) (rest []byte, err err
 	}
 	s.coder, b = coder(b[0]), b[1:]
 	switch s.coder {
-	case coderStored, coderZstd:
+	case coderStored, coderZstd, coderLZMA:
 		return b, nil
 	case coderBits:
 		if s.bits == 8 {
@@ -147,6 +149,12 @@ func (s *stream) parseContexts(lanesLog2 uint, b []byte, key func(symbol int) in
 	if err != nil {
 		return nil, err
 	}
+	if s.context.kind == contextSymbol {
+		if s.isFirst {
+			return nil, fmt.Errorf("%w: classes of the first stream by itself", ErrCorrupt)
+		}
+		key = identity
+	}
 	var ok bool
 	if s.classOf, ok = s.context.classOf(key); !ok {
 		return nil, fmt.Errorf("%w: thresholds that do not rise", ErrCorrupt)
@@ -189,10 +197,14 @@ type streamDecoder struct {
 	rans    ransDecoder
 	huffman huffmanDecoder
 	// The tables of a stream that keeps none.
-	ownRANS    *ransTable
-	ownHuffman huffmanTable
-	whole      []byte     // scratch for coders that decode all at once
-	tile       [tile]byte // scratch: the symbols read last
+	ownRANS     *ransTable
+	ownHuffman  huffmanTable
+	ownContexts contextTables
+
+	tables  contextTables // coderContexts by symbol
+	classes [tile]byte    // scratch
+	whole   []byte        // scratch for coders that decode all at once
+	tile    [tile]byte    // scratch: the symbols read last
 }
 
 // init starts on n symbols coded as src, the first of them that of element at
@@ -211,7 +223,13 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 		return d.huffman.init(d.huffmanTable(s, n), s.streamsLog2, n, src)
 	case coderZstd:
 		return decodeZstd(tools.zstdDecoder(), d.all(n), src)
+	case coderLZMA:
+		return decodeLZMA(d.all(n), src)
 	case coderContexts:
+		if s.context.kind == contextSymbol {
+			d.tables = s.contextTables(&d.ownContexts)
+			return d.rans.init(nil, s.lanesLog2, src)
+		}
 		return tools.contexts.decode(s, d.all(n), src, at)
 	}
 	return nil
@@ -257,8 +275,9 @@ func (d *streamDecoder) avail(n int) int {
 }
 
 // read gives the next n symbols, as many as avail allows: a multiple of
-// maxGroup, but for the last call. They are valid until the next.
-func (d *streamDecoder) read(n int) ([]byte, error) {
+// maxGroup, but for the last call. They are valid until the next. Those of the
+// first stream, which classes may go by, are symbols0.
+func (d *streamDecoder) read(n int, symbols0 []byte) ([]byte, error) {
 	dst := d.tile[:n]
 	switch d.stream.coder {
 	case coderConstant:
@@ -270,6 +289,12 @@ func (d *streamDecoder) read(n int) ([]byte, error) {
 		return dst, d.rans.read(dst)
 	case coderHuffman:
 		return d.huffman.read(n), nil
+	case coderContexts:
+		if d.stream.context.kind == contextSymbol {
+			classes := d.classes[:n]
+			lookUp(classes, symbols0[:n], &d.stream.classOf, len(d.stream.classOf))
+			return dst, d.rans.readClasses(dst, classes, d.tables)
+		}
 	}
 	dst, d.src = d.src[:n], d.src[n:]
 	return dst, nil
@@ -283,7 +308,7 @@ func (d *streamDecoder) unpack(dst []byte) {
 
 // close checks that the stream ended with the last symbol read.
 func (d *streamDecoder) close() error {
-	if d.stream.coder == coderRANS {
+	if s := d.stream; s.coder == coderRANS || s.coder == coderContexts && s.context.kind == contextSymbol {
 		return d.rans.close()
 	}
 	return nil
