@@ -50,6 +50,13 @@ func TestBitFlips(t *testing.T) {
 			flipAll(t, want, b)
 		})
 	}
+	t.Run("profile", func(t *testing.T) {
+		want, b := flipArchive(t, codec.BF16SplitPretrained)
+		if len(openBytes(t, b).Index().Profile) == 0 {
+			t.Fatal("there is no profile")
+		}
+		flipAll(t, want, b)
+	})
 	t.Run("references", func(t *testing.T) {
 		want, b := flipReferring(t, codec.Auto)
 		c, err := openBytes(t, b).Chunk(t.Context(), 3)
@@ -61,6 +68,36 @@ func TestBitFlips(t *testing.T) {
 		}
 		flipAll(t, want, b)
 	})
+}
+
+// A profile that the index holds, and that is none, is corrupt where it stands;
+// one of a later version is not.
+func TestBadProfile(t *testing.T) {
+	b := packed(t, makeSafetensors(t, bf16Tensor("a", 1, 2000)), PackOptions{Method: codec.BF16SplitPretrained})
+	open := func(change func(profile []byte) []byte) error {
+		idx := *openBytes(t, b).Index()
+		idx.Profile = change(bytes.Clone(idx.Profile))
+		_, err := Open(t.Context(), &memSource{data: rebuild(t, b, &idx)})
+		return err
+	}
+	var ce *CorruptError
+	err := open(func(p []byte) []byte { p[len(p)-1] ^= 1; return p })
+	if at := int64(len(b)) - index.TrailerLen - int64(len(openBytes(t, b).Index().Profile)); !errors.As(err, &ce) || ce.Offset != at {
+		t.Errorf("a changed profile: %v, want it corrupt at %d", err, at)
+	}
+	err = open(func(p []byte) []byte {
+		p[4]++
+		return binary.LittleEndian.AppendUint64(p[:len(p)-8], xxh3.Hash(p[:len(p)-8]))
+	})
+	if !errors.Is(err, ErrUnsupported) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("a later profile: %v", err)
+	}
+	idx := *openBytes(t, b).Index()
+	idx.Profile = nil
+	r := openBytes(t, rebuild(t, b, &idx))
+	if _, err := r.Chunk(t.Context(), 1); !errors.As(err, &ce) || ce.Chunk != 1 {
+		t.Errorf("a chunk without its profile: %v", err)
+	}
 }
 
 func flipAll(t *testing.T, want, b []byte) {

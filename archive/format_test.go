@@ -2,13 +2,16 @@ package archive
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/scapefs/scapefs/codec"
+	"github.com/zeebo/xxh3"
 )
 
 var update = flag.Bool("update", false, "rewrite the worked example in docs/format.md")
@@ -58,6 +61,20 @@ func TestHuffmanExample(t *testing.T) {
 		if got := specDecodeStream(t, &s, 0, len(want), coded); !bytes.Equal(got, want) {
 			t.Errorf("%d streams: %v, want %v", s.parts, got, want)
 		}
+	}
+}
+
+// The example of a profile in the specification is what package codec reads, too.
+func TestProfileExample(t *testing.T) {
+	b := []byte{0x89, 'S', 'P', 'F', 1, 1, 0, 0xfc, 1, 1, 0xb, 0xaf, 0, 0xc, 0, 3, 0, 0x9f, 0, 0}
+	b = binary.LittleEndian.AppendUint64(b, xxh3.Hash(b))
+	w := &walker{b: b}
+	p := w.readProfile()
+	if d := cmp.Diff([][2][]int{{{3072, 1024}, {1024, 1024, 1024, 1024}}}, p.freq); d != "" || p.alphabet(1) != 253 || w.pos != len(b) {
+		t.Errorf("read to %d of %d bytes (-want +got):\n%s", w.pos, len(b), d)
+	}
+	if got, err := codec.ParseProfile(b); err != nil || got.Distributions() != 1 || !bytes.Equal(got.Marshal(), b) {
+		t.Errorf("package codec: %v", err)
 	}
 }
 

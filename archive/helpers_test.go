@@ -16,6 +16,7 @@ import (
 
 	"github.com/scapefs/scapefs/codec"
 	"github.com/scapefs/scapefs/index"
+	"github.com/scapefs/scapefs/internal/trained"
 	"go.uber.org/goleak"
 )
 
@@ -103,9 +104,11 @@ func writeFile(t testing.TB, name string, data []byte) string {
 	return path
 }
 
-// packed gives the archive of a file with the contents given.
+// packed gives the archive of a file with the contents given, by a profile for
+// tests if the method needs one.
 func packed(t testing.TB, data []byte, opt PackOptions) []byte {
 	t.Helper()
+	opt.Profile = trained.Profile()
 	src := writeFile(t, "model.safetensors", data)
 	dst := filepath.Join(t.TempDir(), "model.scape")
 	if _, err := Pack(t.Context(), dst, src, opt); err != nil {

@@ -32,11 +32,12 @@ const chunkAlign = 4 << 10
 // field but Method is its default.
 type PackOptions struct {
 	Method    codec.Method
-	Level     codec.Level // of the method scape, and so of auto
-	ChunkLen  int         // original bytes of a chunk, a multiple of 4 KiB up to codec.MaxChunkLen; DefaultChunkLen
-	BlockLen  int         // original bytes of a block; the codec's default
-	Jobs      int         // goroutines that encode, each with its own memory; GOMAXPROCS
-	Overwrite bool        // replace dst if it exists
+	Level     codec.Level    // of the method scape, and so of auto
+	Profile   *codec.Profile // what Method codes by, if it needs one; the archive carries it
+	ChunkLen  int            // original bytes of a chunk, a multiple of 4 KiB up to codec.MaxChunkLen; DefaultChunkLen
+	BlockLen  int            // original bytes of a block; the codec's default
+	Jobs      int            // goroutines that encode, each with its own memory; GOMAXPROCS
+	Overwrite bool           // replace dst if it exists
 
 	// Progress is told after every chunk how much is done. Each byte of the
 	// original counts twice: once encoded, once verified. It is called by one
@@ -55,6 +56,10 @@ func (opt PackOptions) withDefaults() (PackOptions, error) {
 	}
 	if opt.BlockLen < 0 || opt.BlockLen > codec.MaxBlockLen {
 		return opt, fmt.Errorf("block size %d: must be up to %d", opt.BlockLen, codec.MaxBlockLen)
+	}
+	var err error
+	if opt.Profile, err = opt.Profile.For(opt.Method); err != nil {
+		return opt, err
 	}
 	opt.Jobs = jobsOrDefault(opt.Jobs)
 	opt.Progress = progressOrNone(opt.Progress)
@@ -211,6 +216,9 @@ func newWriter(src *os.File, info fs.FileInfo, spans []Span, out io.Writer, opt 
 		Mode:      info.Mode().Perm(),
 		ChunkSize: uint32(opt.ChunkLen),
 	}
+	if opt.Profile != nil {
+		w.idx.Profile = opt.Profile.Marshal()
+	}
 	return w
 }
 
@@ -235,6 +243,7 @@ func (w *writer) write(ctx context.Context) error {
 func (w *writer) newEncoder() func(context.Context, int) (*encoded, error) {
 	enc := codec.NewEncoder(w.opt.Method, w.opt.BlockLen)
 	enc.SetLevel(w.opt.Level)
+	enc.SetProfile(w.opt.Profile)
 	return func(_ context.Context, i int) (*encoded, error) {
 		e := w.buffers.Get().(*encoded)
 		return e, w.encode(enc, w.spans[i], e)

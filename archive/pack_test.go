@@ -18,6 +18,7 @@ import (
 
 	"github.com/scapefs/scapefs/codec"
 	"github.com/scapefs/scapefs/index"
+	"github.com/scapefs/scapefs/internal/trained"
 )
 
 // roundTrip packs and unpacks the file at src, and compares all there is to
@@ -139,7 +140,15 @@ func TestRoundTripCorpus(t *testing.T) {
 func TestEveryMethod(t *testing.T) {
 	src := writeFile(t, "x.safetensors", smallModel(t))
 	for _, m := range codec.Methods() {
-		t.Run(m.String(), func(t *testing.T) { roundTrip(t, src, PackOptions{Method: m}) })
+		t.Run(m.String(), func(t *testing.T) {
+			if m.NeedsProfile() {
+				_, err := Pack(t.Context(), filepath.Join(t.TempDir(), "a.scape"), src, PackOptions{Method: m})
+				if !errors.Is(err, codec.ErrNoProfile) {
+					t.Errorf("without a profile: %v", err)
+				}
+			}
+			roundTrip(t, src, PackOptions{Method: m, Profile: trained.Profile()})
+		})
 	}
 }
 

@@ -20,6 +20,7 @@ type Reader struct {
 	path     string
 	idx      *index.Index
 	indexPos int64
+	profile  *codec.Profile // nil: none
 	headers  headerCache
 }
 
@@ -64,6 +65,21 @@ func (r *Reader) readIndex(ctx context.Context) error {
 		return r.indexError(err)
 	}
 	r.indexPos = t.IndexPos
+	return r.parseProfile()
+}
+
+func (r *Reader) parseProfile() (err error) {
+	if len(r.idx.Profile) == 0 {
+		return nil
+	}
+	r.profile, err = codec.ParseProfile(r.idx.Profile)
+	at := r.src.Size() - index.TrailerLen - int64(len(r.idx.Profile))
+	if errors.Is(err, codec.ErrCorrupt) {
+		return r.corrupt(-1, at, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: profile at offset %d: %w", r.path, at, err)
+	}
 	return nil
 }
 
@@ -153,7 +169,7 @@ func (r *Reader) Chunk(ctx context.Context, n int) (*codec.Chunk, error) {
 	if xxh3.Hash(b) != row.HeaderSum {
 		return nil, r.corrupt(n, row.Pos, errors.New("checksum of the chunk header does not match"))
 	}
-	c, err := codec.ParseChunk(b, int(row.Len))
+	c, err := r.profile.ParseChunk(b, int(row.Len))
 	if err != nil {
 		return nil, r.chunkError(n, row.Pos, err)
 	}

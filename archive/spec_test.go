@@ -24,6 +24,7 @@ type walker struct {
 	pos   int
 	notes strings.Builder
 
+	profile  *specProfile
 	original []byte // decoded so far
 	chunks   []int  // where the chunks begun so far begin in it
 }
@@ -99,6 +100,11 @@ func decodeBySpec(t *testing.T, b []byte) (original []byte, notes string) {
 	rowsAt := at + (66+nameLen+7)/8*8
 
 	w := &walker{b: b}
+	if from := rowsAt + 40*count; from < len(b)-64 {
+		w.pos = from
+		w.profile = w.readProfile()
+		*w = walker{b: b, profile: w.profile}
+	}
 	w.note(8, "FILE HEADER: magic")
 	w.u16("version")
 	w.u16("flags")
@@ -110,7 +116,7 @@ func decodeBySpec(t *testing.T, b []byte) (original []byte, notes string) {
 		w.chunks = append(w.chunks, len(w.original))
 		if row.pos < w.pos {
 			// Stored once already: decode that record again, without notes.
-			again := &walker{b: b, pos: row.pos, original: w.original, chunks: w.chunks}
+			again := &walker{b: b, profile: w.profile, pos: row.pos, original: w.original, chunks: w.chunks}
 			again.chunk(t, row, i)
 			w.original = again.original
 			continue
@@ -145,6 +151,9 @@ func (w *walker) index(count int) {
 		w.u16("flags")
 		w.sum("chunk header")
 	}
+	if w.profile != nil {
+		w.readProfile()
+	}
 	w.u64("TRAILER: position of the index")
 	w.u64("length of the index")
 	w.sum("index")
@@ -155,12 +164,39 @@ func (w *walker) index(count int) {
 	w.note(8, "magic")
 }
 
+// specProfile is what all chunks may be coded by.
+type specProfile struct {
+	alphabet   func(symbol int) int
+	freq       [][2][]int // of each distribution
+	dictionary []byte
+}
+
+func (w *walker) readProfile() *specProfile {
+	p := new(specProfile)
+	w.note(4, "PROFILE: magic")
+	w.u8("version")
+	p.freq = make([][2][]int, w.u8("distributions"))
+	if len(p.freq) > 0 {
+		var m specModel
+		w.alphabet(&m)
+		p.alphabet = m.alphabet
+	}
+	for i := range p.freq {
+		p.freq[i] = [2][]int{w.frequencies(), w.frequencies()}
+	}
+	n := w.varint("length of the dictionary")
+	p.dictionary = w.note(n, "dictionary")
+	w.sum("profile")
+	return p
+}
+
 type specStream struct {
 	bits, coder, constant, lanes int
 	freq                         [][]int // of each class
 	class                        func(out []byte, first, i int) int
 	order                        func(n, p int) int // the p-th symbol that is coded
-	parts                        int                // of Huffman
+	dictionary                   []byte
+	parts                        int // of Huffman
 	lengths                      []int
 }
 
@@ -330,6 +366,8 @@ func (w *walker) alphabet(m *specModel) {
 			next = list[i] + 1
 		}
 		m.alphabet = func(s int) int { return list[s] }
+	case 3:
+		m.alphabet = w.profile.alphabet
 	}
 }
 
@@ -343,6 +381,13 @@ func (w *walker) stream(m *specModel, i, width int) (s specStream) {
 		s.class = func([]byte, int, int) int { return 0 }
 		s.order = func(_, p int) int { return p }
 		s.freq = append(s.freq, w.frequencies())
+	case 8:
+		s.dictionary = w.profile.dictionary
+	case 9:
+		s.lanes = 1 << w.u8("lanes, log2")
+		s.class = func([]byte, int, int) int { return 0 }
+		s.order = func(_, p int) int { return p }
+		s.freq = append(s.freq, w.profile.freq[w.u8("distribution")][min(i, 1)])
 	case 6:
 		s.lanes = 1 << w.u8("lanes, log2")
 		kind, classes := w.u8("context"), w.u8("classes")
@@ -560,7 +605,7 @@ func (w *walker) block(t *testing.T, m *specModel, first, length, end, k int) []
 			sizes[i] = n
 		case 2:
 			sizes[i] = specPackedLen(n, s.bits)
-		case 3, 4, 5, 6, 7:
+		case 3, 4, 5, 6, 7, 8, 9:
 			if last >= 0 {
 				sizes[last] = w.varint(fmt.Sprintf("block %d: length of stream %d", k, last))
 				fixed += sizes[last]
@@ -653,10 +698,10 @@ func specDecodeStream(t *testing.T, s *specStream, first, n int, b []byte) []byt
 		return bytes.Repeat([]byte{byte(s.constant)}, n)
 	case 2:
 		return specUnpack(n, s.bits, b)
-	case 3, 6:
+	case 3, 6, 9:
 		return specRANS(t, s, first, n, b)
-	case 4:
-		z, err := zstd.NewReader(nil)
+	case 4, 8:
+		z, err := zstd.NewReader(nil, zstd.WithDecoderDictRaw(1, s.dictionary))
 		if err != nil {
 			t.Fatal(err)
 		}

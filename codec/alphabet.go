@@ -14,6 +14,8 @@ type alphabet struct {
 	zero  bool     // contiguous: symbol 0 is value 0, and s > 0 is base+s
 	list  []uint16 // alphabetList
 	bound int      // values are below it
+
+	shared bool // it stands in the profile
 }
 
 type alphabetKind uint8
@@ -22,6 +24,9 @@ const (
 	alphabetContiguous alphabetKind = 0 // base+s
 	alphabetZero       alphabetKind = 1 // 0 for 0, else base+s
 	alphabetList       alphabetKind = 2
+
+	// alphabetProfile is that of the profile, and only in headers.
+	alphabetProfile alphabetKind = 3
 )
 
 // newAlphabet gives the smallest alphabet of the values present, which are
@@ -66,6 +71,9 @@ func (a *alphabet) symbol(value uint16) int {
 }
 
 func (a *alphabet) marshal(dst []byte) []byte {
+	if a.shared {
+		return append(dst, byte(alphabetProfile))
+	}
 	dst = append(dst, byte(a.kind))
 	if a.kind != alphabetList {
 		return binary.AppendUvarint(dst, uint64(a.base))
@@ -79,9 +87,17 @@ func (a *alphabet) marshal(dst []byte) []byte {
 	return dst
 }
 
-func parseAlphabet(b []byte, bound int) (a alphabet, rest []byte, err error) {
+func parseAlphabet(b []byte, bound int, p *Profile) (a alphabet, rest []byte, err error) {
 	if len(b) == 0 {
 		return a, nil, errShortHeader
+	}
+	if alphabetKind(b[0]) == alphabetProfile {
+		if p.Distributions() == 0 || p.alpha.bound != bound {
+			return a, nil, fmt.Errorf("%w: no profile with the alphabet", ErrCorrupt)
+		}
+		a = p.alpha
+		a.shared = true
+		return a, b[1:], nil
 	}
 	a.kind, a.bound = alphabetKind(b[0]), bound
 	n, b, err := readUvarint(b[1:], uint64(bound-1))

@@ -24,9 +24,15 @@ type Chunk struct {
 	memSize int
 }
 
-// ParseChunk parses the header of a chunk of size original bytes (docs/format.md,
-// "Chunk header").
+// ParseChunk parses the header of a chunk of size original bytes that needs no
+// profile (docs/format.md, "Chunk header").
 func ParseChunk(header []byte, size int) (*Chunk, error) {
+	return (*Profile)(nil).ParseChunk(header, size)
+}
+
+// ParseChunk parses the header of a chunk of size original bytes that may have
+// been coded by p.
+func (p *Profile) ParseChunk(header []byte, size int) (*Chunk, error) {
 	if size < 1 || size > MaxChunkLen || len(header) > MaxHeaderLen {
 		return nil, fmt.Errorf("%w: %d bytes with a header of %d", ErrCorrupt, size, len(header))
 	}
@@ -46,7 +52,7 @@ func ParseChunk(header []byte, size int) (*Chunk, error) {
 		return nil, fmt.Errorf("%w: %d models for %d blocks", ErrCorrupt, models, blocks)
 	}
 	for range models {
-		m, rest, err := parseModel(b)
+		m, rest, err := parseModel(b, p)
 		if err != nil {
 			return nil, err
 		}

@@ -78,6 +78,9 @@ const (
 	FP16SplitCtx
 	FP16SplitZstd19
 	FP16SplitXZ9
+	BF16SplitPretrained
+	BF16SplitMixture
+	Zstd19Dict
 	numMethods
 
 	Auto Method = 255
@@ -96,6 +99,10 @@ var methodNames = [...]string{
 	FP16SplitCtx:      "fp16_split_ctx",
 	FP16SplitZstd19:   "fp16_split_zstd_19",
 	FP16SplitXZ9:      "fp16_split_xz_9",
+
+	BF16SplitPretrained: "bf16_split_pretrained",
+	BF16SplitMixture:    "bf16_split_mixture",
+	Zstd19Dict:          "zstd_19_dict",
 }
 
 // Methods lists every method that can be written, in order of their numbers.

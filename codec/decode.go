@@ -72,6 +72,8 @@ func (d *Decoder) decode(m *model, dst, src []byte, at int) error {
 			return nil
 		case coderZstd:
 			return decodeZstd(d.tools.zstdDecoder(), dst, src)
+		case coderZstdDict:
+			return m.streams[0].dict.decode(dst, src)
 		}
 	}
 	n := m.split.elements(len(dst))
@@ -254,9 +256,10 @@ func (t *decodeTools) zstdDecoder() *zstd.Decoder {
 
 // newZstdDecoder gives a decoder that allocates no more than a block's worth,
 // whatever a frame says of itself.
-func newZstdDecoder() *zstd.Decoder {
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBlockLen),
-		zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(8<<20))
+func newZstdDecoder(more ...zstd.DOption) *zstd.Decoder {
+	options := append([]zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBlockLen),
+		zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(8 << 20)}, more...)
+	z, err := zstd.NewReader(nil, options...)
 	if err != nil {
 		panic(err) // the options are constants, and valid
 	}

@@ -19,6 +19,7 @@ type Encoder struct {
 	method   Method
 	level    Level
 	blockLen int
+	profile  *Profile // what method needs of one, or nil
 
 	// The chunk being coded.
 	models  []*model
@@ -36,6 +37,7 @@ type Encoder struct {
 	contexts contextEncoder
 	finder   contextFinder
 	zstd     *zstd.Encoder
+	zstdDict *zstd.Encoder // by the dictionary of profile
 	repeats  repeats
 	trial    *zstd.Encoder
 	trialled []byte
@@ -92,6 +94,10 @@ func (e *Encoder) Encode(data []byte, elem Elem, parts []Part) (Encoded, error) 
 		e.encodeRun(zstdModel(planesOf(elem)), data, MaxBlockLen)
 	case Scape:
 		e.encodeScape(data, elem, parts)
+	case BF16SplitPretrained, BF16SplitMixture, Zstd19Dict:
+		if err := e.encodeProfiled(method, data, elem); err != nil {
+			return Encoded{}, fmt.Errorf("encode: %w", err)
+		}
 	default:
 		how, ok := splitMethods[method]
 		if !ok {
@@ -295,6 +301,8 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols, symbols0 []byte, 
 		return e.zstdEncoder().EncodeAll(symbols, dst)
 	case coderLZMA:
 		return appendLZMA(dst, symbols)
+	case coderZstdDict:
+		return e.dictEncoder().EncodeAll(symbols, dst)
 	}
 	return append(dst, symbols...)
 }
@@ -309,9 +317,10 @@ func (e *Encoder) zstdEncoder() *zstd.Encoder {
 	return e.zstd
 }
 
-func newZstdEncoder(level zstd.EncoderLevel) *zstd.Encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(MaxBlockLen))
+func newZstdEncoder(level zstd.EncoderLevel, more ...zstd.EOption) *zstd.Encoder {
+	options := append([]zstd.EOption{zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(MaxBlockLen)}, more...)
+	z, err := zstd.NewWriter(nil, options...)
 	if err != nil {
 		panic(err) // the options are constants, and valid
 	}

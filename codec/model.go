@@ -62,14 +62,15 @@ func (m *model) marshal(dst []byte) []byte {
 	return dst
 }
 
-func parseModel(b []byte) (m *model, rest []byte, err error) {
+// parseModel reads what marshal wrote; p is the profile at hand, or nil.
+func parseModel(b []byte, p *Profile) (m *model, rest []byte, err error) {
 	var sel *selection
 	if len(b) > 0 && splitKind(b[0]) == splitSelect {
 		if sel, b, err = parseSelection(b[1:]); err != nil {
 			return nil, nil, err
 		}
 	}
-	s, b, err := parseSplit(b)
+	s, b, err := parseSplit(b, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,7 +80,7 @@ func parseModel(b []byte) (m *model, rest []byte, err error) {
 		return nil, nil, fmt.Errorf("%w: elements of %d bytes of a selection of %d", ErrCorrupt, s.width, sel.width)
 	}
 	for i := range m.streams {
-		if b, err = m.streams[i].parse(b, s.symbolKey(i)); err != nil {
+		if b, err = m.streams[i].parse(b, s.symbolKey(i), p); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -96,7 +96,7 @@ func (s *split) marshal(dst []byte) []byte {
 	return dst
 }
 
-func parseSplit(b []byte) (s split, rest []byte, err error) {
+func parseSplit(b []byte, p *Profile) (s split, rest []byte, err error) {
 	if len(b) < 1 {
 		return s, nil, errShortHeader
 	}
@@ -114,7 +114,7 @@ func parseSplit(b []byte) (s split, rest []byte, err error) {
 		s.columns, rest, err = parseColumns(b[1:])
 		return s, rest, err
 	case splitTop:
-		return parseTop(s, b)
+		return parseTop(s, b, p)
 	case splitSelect:
 		return s, nil, fmt.Errorf("%w: a selection within a selection", ErrCorrupt)
 	}
@@ -123,7 +123,7 @@ func parseSplit(b []byte) (s split, rest []byte, err error) {
 
 func validWidth(w int) bool { return w == 1 || w == 2 || w == 4 || w == maxSplitWidth }
 
-func parseTop(s split, b []byte) (split, []byte, error) {
+func parseTop(s split, b []byte, p *Profile) (split, []byte, error) {
 	if len(b) < 3 {
 		return s, nil, errShortHeader
 	}
@@ -138,7 +138,7 @@ func parseTop(s split, b []byte) (split, []byte, error) {
 		return s, nil, fmt.Errorf("%w: sign place %d", ErrUnsupported, s.sign)
 	}
 	var err error
-	s.alpha, b, err = parseAlphabet(b[3:], 1<<s.valueBits())
+	s.alpha, b, err = parseAlphabet(b[3:], 1<<s.valueBits(), p)
 	return s, b, err
 }
 

@@ -30,6 +30,9 @@ var splitMethods = map[Method]splitMethod{
 	FP16SplitXZ9:    {F16, codeLZMA},
 }
 
+// splitValueBits are the bits of sign and exponent of bf16.
+const splitValueBits = 9
+
 // lzmaBlockLen bounds a block by LZMA, which decodes slowly: a longer one makes
 // no weights smaller.
 const lzmaBlockLen = 1 << 20

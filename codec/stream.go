@@ -19,6 +19,11 @@ const (
 	coderHuffman  coder = 5
 	coderContexts coder = 6 // rANS with frequencies for each class
 	coderLZMA     coder = 7 // one LZMA2 stream of one byte a symbol
+	coderZstdDict coder = 8 // coderZstd with the dictionary of the profile
+
+	// coderProfile is coderRANS with frequencies of the profile, and only in
+	// headers.
+	coderProfile coder = 9
 )
 
 // stream describes one stream of a model: what its symbols are, and how they
@@ -28,9 +33,12 @@ type stream struct {
 	isFirst bool // of its model
 	coder   coder
 
-	constant    byte        // coderConstant
-	lanesLog2   uint        // coderRANS, coderContexts
-	freq        frequencies // coderRANS
+	constant  byte        // coderConstant
+	lanesLog2 uint        // coderRANS, coderContexts
+	freq      frequencies // coderRANS
+
+	distribution int // coderRANS: 1 + the profile's that freq is of, or 0
+
 	streamsLog2 uint        // coderHuffman
 	lengths     codeLengths // coderHuffman
 	table       []byte      // freq, lengths or freqs as they stand in the header
@@ -38,6 +46,8 @@ type stream struct {
 	context *context      // coderContexts
 	freqs   []frequencies // coderContexts: of each class
 	classOf [256]byte     // coderContexts by neighbour or symbol: the class that a symbol makes
+
+	dict *dictionary // coderZstdDict
 
 	kept          bool // more than one block needs the tables below
 	lookup        lazy[ransTable]
@@ -59,6 +69,9 @@ func (s *stream) fixedLen(n int) (length int, ok bool) {
 }
 
 func (s *stream) marshal(dst []byte) []byte {
+	if s.distribution > 0 {
+		return append(dst, byte(coderProfile), byte(s.lanesLog2), byte(s.distribution-1))
+	}
 	dst = append(dst, byte(s.coder))
 	switch s.coder {
 	case coderConstant:
@@ -75,8 +88,8 @@ func (s *stream) marshal(dst []byte) []byte {
 }
 
 // parse reads what marshal wrote; bits must be set before. key orders the
-// symbols, for contexts.
-func (s *stream) parse(b []byte, key func(symbol int) int) (rest []byte, err error) {
+// symbols, for contexts. p is the profile at hand, or nil.
+func (s *stream) parse(b []byte, key func(symbol int) int, p *Profile) (rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, errShortHeader
 	}
@@ -84,12 +97,18 @@ func (s *stream) parse(b []byte, key func(symbol int) int) (rest []byte, err err
 	switch s.coder {
 	case coderStored, coderZstd, coderLZMA:
 		return b, nil
+	case coderZstdDict:
+		if p.DictionaryLen() == 0 {
+			return nil, fmt.Errorf("%w: no profile with the dictionary", ErrCorrupt)
+		}
+		s.dict = p.dict
+		return b, nil
 	case coderBits:
 		if s.bits == 8 {
 			return nil, fmt.Errorf("%w: bits of a whole byte", ErrCorrupt)
 		}
 		return b, nil
-	case coderConstant, coderRANS, coderHuffman, coderContexts:
+	case coderConstant, coderRANS, coderHuffman, coderContexts, coderProfile:
 		if len(b) == 0 {
 			return nil, errShortHeader
 		}
@@ -100,6 +119,8 @@ func (s *stream) parse(b []byte, key func(symbol int) int) (rest []byte, err err
 	switch s.coder {
 	case coderRANS:
 		return s.parseRANS(uint(param), b)
+	case coderProfile:
+		return s.parseProfiled(uint(param), b, p)
 	case coderHuffman:
 		return s.parseHuffman(uint(param), b)
 	case coderContexts:
@@ -121,6 +142,24 @@ func (s *stream) parseRANS(lanesLog2 uint, b []byte) (rest []byte, err error) {
 	}
 	s.table = b[:len(b)-len(rest)]
 	return rest, nil
+}
+
+func (s *stream) parseProfiled(lanesLog2 uint, b []byte, p *Profile) (rest []byte, err error) {
+	if lanesLog2, err = checkLanes(lanesLog2); err != nil {
+		return nil, err
+	}
+	if len(b) == 0 {
+		return nil, errShortHeader
+	}
+	if i := int(b[0]); i >= p.Distributions() {
+		return nil, fmt.Errorf("%w: no profile with distribution %d", ErrCorrupt, i)
+	}
+	k := 1
+	if s.isFirst {
+		k = 0
+	}
+	s.setProfiled(p, k, int(b[0]), lanesLog2)
+	return b[1:], s.checkSymbols(len(s.freq))
 }
 
 func checkLanes(log2 uint) (uint, error) {
@@ -225,6 +264,8 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 		return decodeZstd(tools.zstdDecoder(), d.all(n), src)
 	case coderLZMA:
 		return decodeLZMA(d.all(n), src)
+	case coderZstdDict:
+		return s.dict.decode(d.all(n), src)
 	case coderContexts:
 		if s.context.kind == contextSymbol {
 			d.tables = s.contextTables(&d.ownContexts)

@@ -20,6 +20,9 @@ func (idx *Index) check(base, recordsEnd int64) error {
 	if len(idx.Rows) > MaxRows {
 		return corrupt(base+metaNumRows, "index: %d rows, at most %d are allowed", len(idx.Rows), MaxRows)
 	}
+	if len(idx.Profile) > MaxProfileLen {
+		return corrupt(base, "index: profile of %d bytes, at most %d are allowed", len(idx.Profile), MaxProfileLen)
+	}
 	return idx.checkRows(base+int64(rowsOffset(len(idx.Meta.Name))), recordsEnd)
 }
 

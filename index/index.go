@@ -19,6 +19,7 @@ const (
 	MaxPayloadLen     = MaxChunkLen + MaxChunkHeaderLen // bytes of a chunk's payload
 	MaxNameLen        = 255                             // bytes of the original's name
 	MaxRows           = 1 << 22                         // chunks of an archive
+	MaxProfileLen     = 1 << 20                         // bytes of an archive's profile
 )
 
 // Row places one chunk: Len bytes of the original at Off, stored as a record
@@ -68,8 +69,9 @@ type Meta struct {
 // Index is a whole index. Its rows are in order of Off and cover [0, Size)
 // without gaps.
 type Index struct {
-	Meta Meta
-	Rows []Row
+	Meta    Meta
+	Rows    []Row
+	Profile []byte // what all chunks may be coded by; the index does not look into it
 }
 
 // Find gives the number of the row that holds original offset off, or -1 when

@@ -61,7 +61,9 @@ func TestRoundTrip(t *testing.T) {
 	empty := &Index{Meta: Meta{Name: "e", ChunkSize: 1, MTime: time.Time{}}, Rows: []Row{}}
 	long := sample()
 	long.Meta.Name = strings.Repeat("n", MaxNameLen)
-	for _, want := range []*Index{sample(), empty, long} {
+	profiled := sample()
+	profiled.Profile = []byte("learned")
+	for _, want := range []*Index{sample(), empty, long, profiled} {
 		b := mustMarshal(t, want)
 		end := int64(HeaderLen)
 		if len(want.Rows) > 0 {
@@ -167,6 +169,8 @@ func TestBounds(t *testing.T) {
 		{"shared, other method", func(x *Index) { x.Rows[2].Method++ }, false},
 		{"shared, other sum", func(x *Index) { x.Rows[2].HeaderSum++ }, false},
 		{"shared, other dtype", func(x *Index) { x.Rows[2].DType++ }, true},
+		{"profile longest", func(x *Index) { x.Profile = make([]byte, MaxProfileLen) }, true},
+		{"profile too long", func(x *Index) { x.Profile = make([]byte, MaxProfileLen+1) }, false},
 		{"dtype unknown", func(x *Index) { x.Rows[1].DType = 255 }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -200,7 +204,7 @@ func marshalUnchecked(idx *Index) []byte {
 	for i, r := range idx.Rows {
 		putRow(b[start+i*rowLen:], r)
 	}
-	return b
+	return append(b, idx.Profile...)
 }
 
 // TestParseNamesOffset checks that the offset in an error is where the fault
@@ -301,6 +305,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(b, archiveSize(b))
 	e := mustMarshal(f, &Index{Meta: Meta{Name: "e", ChunkSize: 1}})
 	f.Add(e, int64(HeaderLen+len(e)+TrailerLen))
+	f.Add(append(b, "learned"...), archiveSize(b)+7)
 	f.Fuzz(func(t *testing.T, b []byte, size int64) {
 		idx, err := Parse(b, size)
 		if err != nil {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io/fs"
@@ -10,13 +11,13 @@ import (
 )
 
 // Layout of the index: the metadata of fixed length, the name, zeros up to a
-// multiple of 8, the rows.
+// multiple of 8, the rows, the profile.
 const (
 	metaLen = 66 // bytes before the name
 	rowLen  = 40
 
 	minLen = (metaLen + 1 + 7) &^ 7
-	maxLen = (metaLen+MaxNameLen+7)&^7 + MaxRows*rowLen
+	maxLen = (metaLen+MaxNameLen+7)&^7 + MaxRows*rowLen + MaxProfileLen
 )
 
 // Offsets of fields inside the metadata and inside a row, where an error or a
@@ -53,12 +54,12 @@ func (idx *Index) Marshal() ([]byte, error) {
 	if err := idx.check(0, end); err != nil {
 		return nil, fmt.Errorf("marshal: %w", err)
 	}
-	b := make([]byte, start+len(idx.Rows)*rowLen)
+	b := make([]byte, start+len(idx.Rows)*rowLen, start+len(idx.Rows)*rowLen+len(idx.Profile))
 	idx.putMeta(b)
 	for i, r := range idx.Rows {
 		putRow(b[start+i*rowLen:], r)
 	}
-	return b, nil
+	return append(b, idx.Profile...), nil
 }
 
 // Parse parses the bytes of an index that ends where the trailer of an archive
@@ -78,7 +79,8 @@ func Parse(b []byte, archiveSize int64) (*Index, error) {
 		return nil, corrupt(base+metaNameLen, "index: name of %d bytes", nameLen)
 	}
 	n := int(binary.LittleEndian.Uint32(b[metaNumRows:]))
-	if int64(start)+int64(n)*rowLen != int64(len(b)) {
+	profile := int64(len(b)) - int64(start) - int64(n)*rowLen
+	if profile < 0 || profile > MaxProfileLen {
 		return nil, corrupt(base+metaNumRows, "index: %d rows in %d bytes", n, len(b))
 	}
 	if err := checkZero(b[metaLen+nameLen:start], base+metaLen+int64(nameLen), "index: padding"); err != nil {
@@ -87,6 +89,9 @@ func Parse(b []byte, archiveSize int64) (*Index, error) {
 	idx := &Index{Meta: parseMeta(b, nameLen), Rows: make([]Row, n)}
 	for i := range idx.Rows {
 		idx.Rows[i] = parseRow(b[start+i*rowLen:])
+	}
+	if profile > 0 {
+		idx.Profile = bytes.Clone(b[len(b)-int(profile):])
 	}
 	if err := idx.check(base, base); err != nil {
 		return nil, err

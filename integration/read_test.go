@@ -20,9 +20,14 @@ import (
 // Every model, by every method and level, read in every way, is what it was.
 func TestEveryMethodReadsBack(t *testing.T) {
 	needFUSE(t)
+	profile := filepath.Join(t.TempDir(), "profile")
+	must(t, "train", "--k", "1", "-o", profile, filepath.Join("..", "testdata", "stories260k.bf16.safetensors"))
 	choices := map[string][]string{}
 	for _, m := range codec.Methods() {
 		choices[m.String()] = []string{"--codec", m.String()}
+		if m.NeedsProfile() {
+			choices[m.String()] = append(choices[m.String()], "--profile", profile)
+		}
 	}
 	for _, l := range codec.Levels() {
 		choices["auto, "+l.String()] = []string{"--level", l.String()}

@@ -49,6 +49,7 @@ type archiveInfo struct {
 	Chunks        int       `json:"chunks"`
 	Records       int       `json:"records"` // stored chunks; the others equal one of them
 	IndexBytes    int64     `json:"index_bytes"`
+	ProfileBytes  int       `json:"profile_bytes,omitempty"` // what chunks were coded by, carried once
 	Tensors       *int      `json:"tensors"` // null if the original has no safetensors header
 	Methods       []share   `json:"methods"`
 	DTypes        []share   `json:"dtypes"`
@@ -128,7 +129,8 @@ func describe(ctx context.Context, path string, r *archive.Reader, chunks bool) 
 			in.IndexBytes -= c.Stored
 		}
 	}
-	in.IndexBytes -= index.HeaderLen + index.TrailerLen
+	in.ProfileBytes = len(r.Index().Profile)
+	in.IndexBytes -= index.HeaderLen + index.TrailerLen + int64(in.ProfileBytes)
 	if chunks {
 		in.ChunkList = list
 	}
@@ -234,6 +236,9 @@ func (in archiveInfo) print(out io.Writer) error {
 	fmt.Fprintf(w, "sha256\t%s\n", in.SHA256)
 	fmt.Fprintf(w, "format\tversion %d, %d chunks of up to %s in %d records, index %s\n",
 		in.FormatVersion, in.Chunks, humanize.IBytes(uint64(in.ChunkSize)), in.Records, bytesOf(in.IndexBytes))
+	if in.ProfileBytes > 0 {
+		fmt.Fprintf(w, "profile\t%s\n", bytesOf(int64(in.ProfileBytes)))
+	}
 	if in.Tensors != nil {
 		fmt.Fprintf(w, "tensors\t%d\n", *in.Tensors)
 	} else {

@@ -46,7 +46,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			packCommand(), unpackCommand(), verifyCommand(), infoCommand(),
 			mountCommand(), umountCommand(), statusCommand(), warmupCommand(),
 			benchCommand(), demoCommand(),
-			demoReadCommand(), versionCommand(),
+			demoReadCommand(), trainCommand(), versionCommand(),
 		},
 	}
 	for _, c := range app.Commands {

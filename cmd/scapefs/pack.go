@@ -31,6 +31,7 @@ func packCommand() *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `OUT`, a file or a folder"},
 			&cli.StringFlag{Name: "codec", Value: codec.Auto.String(), Usage: "code by method `NAME`: auto, " + methodNames()},
 			&cli.StringFlag{Name: "level", Value: codec.Balanced.String(), Usage: "weigh size against speed by `L`: fast, balanced or small"},
+			&cli.StringFlag{Name: "profile", Usage: "code by the `PROFILE` that train made, with a codec that needs one"},
 			sizeFlag("chunk-size", "original `BYTES` of a chunk, as 4MiB", &chunk),
 			jobsFlag(),
 			&cli.BoolFlag{Name: "replace", Usage: "remove each original once its archive is on disk and decodes to it"},
@@ -81,6 +82,9 @@ func packOptions(c *cli.Context, chunkLen int64) (opt archive.PackOptions, err e
 	}
 	if opt.Level, err = codec.ParseLevel(c.String("level")); err != nil {
 		return opt, usagef("--level: %v", err)
+	}
+	if opt.Profile, err = profileFor(opt.Method, c.String("profile")); err != nil {
+		return opt, err
 	}
 	const align = 4 << 10
 	if chunkLen < align || chunkLen > codec.MaxChunkLen || chunkLen%align != 0 {
