@@ -175,11 +175,6 @@ func (p *Profile) parseDictionary(b []byte) error {
 	return nil
 }
 
-// memSize is about the bytes that p takes.
-func (p *Profile) memSize() int {
-	return p.Distributions()*2048 + p.DictionaryLen()
-}
-
 // dictionary is what zstd frames may copy from, as if it stood before them.
 type dictionary struct {
 	content  []byte

@@ -50,7 +50,7 @@ type archiveInfo struct {
 	Records       int       `json:"records"` // stored chunks; the others equal one of them
 	IndexBytes    int64     `json:"index_bytes"`
 	ProfileBytes  int       `json:"profile_bytes,omitempty"` // what chunks were coded by, carried once
-	Tensors       *int      `json:"tensors"` // null if the original has no safetensors header
+	Tensors       *int      `json:"tensors"`                 // null if the original has no safetensors header
 	Methods       []share   `json:"methods"`
 	DTypes        []share   `json:"dtypes"`
 
