@@ -13,12 +13,17 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/scapefs/scapefs/integration/torture/rig"
 )
 
 // program is the scapefs that the tests run.
 var program string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	rig.RunChild()
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "scapefs-integration-")
@@ -28,6 +33,10 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "scapefs")
+	if built := os.Getenv("SCAPEFS_PROGRAM"); built != "" { // one that is installed, or another version
+		program = built
+		return m.Run()
+	}
 	build := exec.Command("go", "build", "-o", program, "github.com/scapefs/scapefs/cmd/scapefs")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build scapefs: %v\n%s", err, out)

@@ -70,8 +70,13 @@ func hashByRead(path string) (sum [32]byte, err error) {
 		return sum, err
 	}
 	defer f.Close()
+	return hash(f)
+}
+
+// hash reads an open file from its start.
+func hash(f *os.File) (sum [32]byte, err error) {
 	h := sha256.New()
-	_, err = io.CopyBuffer(struct{ io.Writer }{h}, f, make([]byte, 1<<20))
+	_, err = io.CopyBuffer(struct{ io.Writer }{h}, io.NewSectionReader(f, 0, 1<<40), make([]byte, 1<<20))
 	return [32]byte(h.Sum(nil)), err
 }
 
