@@ -147,6 +147,7 @@ func TestFullDiskForLogs(t *testing.T) {
 	r := newTrial(t, 2, 3, "--log-file", log)
 	r.set(faulty.Fault{Kind: faulty.EIO, Name: "f0.scape", OneIn: 3, Names: true})
 	readers := r.everyWay()
+	r.befalls()
 	r.onward(readers, 5)
 	r.stop(readers)
 	if tally := r.read(r.job(reader.Read, 3, r.files[1])); tally.Good != 3 {
