@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"testing"
 )
 
@@ -38,5 +39,21 @@ func TestTablesAreBounded(t *testing.T) {
 	}
 	if kept := c.models[models-1].streams[0].kept; kept {
 		t.Error("the last model's tables are kept")
+	}
+}
+
+// A block that has no room for what its streams take in any case is corrupt.
+func TestAccountOfTooShortBlocks(t *testing.T) {
+	table := writeFrequencies(nil, frequencies{1, ransTotal - 1}, exactPrecision)
+	model := append([]byte{byte(splitPlain), byte(coderRANS), minLanesLog2}, table...)
+	for stored, ok := range map[int]bool{4<<minLanesLog2 - 1: false, 4 << minLanesLog2: true} {
+		h := append([]byte{byte(Scape), 1, 1}, model...)
+		c, err := ParseChunk((&Block{Len: 10, StoredLen: stored}).marshal(h), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Account(); (err == nil) != ok || err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d bytes: %v", stored, err)
+		}
 	}
 }

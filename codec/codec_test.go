@@ -97,6 +97,9 @@ func decodeReferring(t *testing.T, enc Encoded, size int, chunks map[int][]byte)
 	if !bytes.Equal(remarshal(c), enc.Header) {
 		t.Fatal("the header is not what its parts are written as")
 	}
+	if a, err := c.Account(); err == nil && (a.Header() != len(enc.Header) || a.Payload() != c.PayloadLen()) {
+		t.Fatalf("%+v is not what a header of %d bytes and a payload of %d are", a, len(enc.Header), c.PayloadLen())
+	}
 	if c.PayloadLen() != len(enc.Payload) {
 		return nil, fmt.Errorf("%w: payload of %d bytes, header says %d", ErrCorrupt, len(enc.Payload), c.PayloadLen())
 	}
@@ -337,6 +340,9 @@ func FuzzParseChunk(f *testing.F) {
 		}
 		if !bytes.Equal(remarshal(c), header) {
 			t.Fatal("the header is not what its parts are written as")
+		}
+		if a, err := c.Account(); err == nil && (a.Header() != len(header) || a.Payload() != c.PayloadLen()) {
+			t.Fatalf("%+v is not what a header of %d bytes and a payload of %d are", a, len(header), c.PayloadLen())
 		}
 		for i := range min(c.NumBlocks(), 64) {
 			b := c.Block(i)

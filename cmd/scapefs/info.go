@@ -29,6 +29,7 @@ func infoCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object"},
 			&cli.BoolFlag{Name: "chunks", Usage: "list the chunks, too"},
+			&cli.BoolFlag{Name: "audit", Usage: "say what every byte of the archive is there for, too"},
 		},
 		Action: info,
 	}
@@ -54,7 +55,8 @@ type archiveInfo struct {
 	Methods       []share   `json:"methods"`
 	DTypes        []share   `json:"dtypes"`
 
-	ChunkList []chunkInfo `json:"chunk_list,omitempty"` // with --chunks
+	ChunkList []chunkInfo     `json:"chunk_list,omitempty"` // with --chunks
+	Audit     []archive.Share `json:"audit,omitempty"`      // with --audit: all kinds, adding up to stored_size
 }
 
 // share is the part of an archive that one method or dtype has.
@@ -90,6 +92,11 @@ func info(c *cli.Context) error {
 	in, err := describe(c.Context, path, r, c.Bool("chunks"))
 	if err != nil {
 		return err
+	}
+	if c.Bool("audit") {
+		if in.Audit, err = archive.Audit(c.Context, r); err != nil {
+			return err
+		}
 	}
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, in)
@@ -250,7 +257,19 @@ func (in archiveInfo) print(out io.Writer) error {
 	printShares(w, "method", in.Methods)
 	printShares(w, "dtype", in.DTypes)
 	printChunks(w, in.ChunkList)
+	printAudit(w, in.Audit, in.StoredSize)
 	return w.Flush()
+}
+
+func printAudit(w io.Writer, shares []archive.Share, size int64) {
+	if shares == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nbytes of\t\tshare\n")
+	for _, s := range shares {
+		fmt.Fprintf(w, "%s\t%d\t%.4f%%\n", s.Kind, s.Bytes, 100*float64(s.Bytes)/float64(size))
+	}
+	fmt.Fprintf(w, "the archive\t%d\t100%%\n", size)
 }
 
 func printShares(w io.Writer, title string, all []share) {
