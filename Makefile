@@ -9,6 +9,7 @@ PKG       ?= ./...
 FILES     ?= $(wildcard $(or $(SCAPEFS_CORPUS),testdata)/*.safetensors)
 
 BENCH_CODEC = .cache/bench-codec.json
+BENCH_MOUNT = .cache/bench-mount.json
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2 # 2026.2.2
 
@@ -76,6 +77,17 @@ docs-codec: ## put the result of the last `make bench-codec` into docs/codec.md
 .PHONY: peers
 peers: ## measure the peers alone (FILES=...; by default SCAPEFS_CORPUS or testdata)
 	@scripts/peers/peers.sh $(FILES)
+
+.PHONY: bench-mount
+bench-mount: build ## measure the mount beside plain files, other file systems and slow disks, for ten minutes; needs root
+	@scripts/setup.sh bench
+	@mkdir -p .cache
+	go build -o bin/bench ./integration/bench
+	bin/bench -json $(BENCH_MOUNT) $(BENCH_FLAGS)
+
+.PHONY: docs-performance
+docs-performance: ## put the result of the last `make bench-mount` into docs/performance.md
+	go run ./integration/bench -doc docs/performance.md -plots docs $(BENCH_MOUNT)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)

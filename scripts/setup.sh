@@ -5,6 +5,7 @@
 #   scripts/setup.sh fuse     what a mount needs
 #   scripts/setup.sh build    what the race detector needs: a C compiler
 #   scripts/setup.sh loaders  what the real loaders need: compiler, libraries, Python, and their Python environment
+#   scripts/setup.sh bench    what the mount is measured with; not part of everything
 #
 # Missing packages are installed by apt-get as root or by sudo without a password. Otherwise it says what is missing
 # and exits 1.
@@ -67,7 +68,17 @@ setup_loaders() {
   "$loaders"
 }
 
+setup_bench() {
+  local packages=()
+  command -v fio >/dev/null || packages+=(fio)
+  command -v mksquashfs >/dev/null || packages+=(squashfs-tools)
+  command -v mkfs.erofs >/dev/null || packages+=(erofs-utils)
+  command -v zstd >/dev/null || packages+=(zstd)
+  [ ${#packages[@]} = 0 ] || install "${packages[@]}"
+}
+
 case ${1:-all} in
+  bench) setup_bench ;;
   fuse) setup_fuse ;;
   build) setup_build ;;
   loaders) setup_loaders ;;
@@ -76,5 +87,5 @@ case ${1:-all} in
     setup_build
     setup_loaders
     ;;
-  *) die "unknown part $1; usage: scripts/setup.sh [fuse|build|loaders]" ;;
+  *) die "unknown part $1; usage: scripts/setup.sh [fuse|build|loaders|bench]" ;;
 esac
