@@ -5,6 +5,8 @@ FUZZTIME  ?= 10s
 BENCH     ?= .
 BENCHTIME ?= 1s
 PKG       ?= ./...
+TORTURE   ?= 2m
+SOAK      ?= 1h
 
 FILES     ?= $(wildcard $(or $(SCAPEFS_CORPUS),testdata)/*.safetensors)
 
@@ -88,6 +90,14 @@ bench-mount: build ## measure the mount beside plain files, other file systems a
 .PHONY: docs-performance
 docs-performance: ## put the result of the last `make bench-mount` into docs/performance.md
 	go run ./integration/bench -doc docs/performance.md -plots docs $(BENCH_MOUNT)
+
+.PHONY: torture
+torture: setup-fuse ## try every fault on disk, archives, daemon and readers, over and over (TORTURE=2m)
+	go run ./integration/torture -for $(TORTURE)
+
+.PHONY: soak
+soak: setup-fuse ## read hundreds of archives and see whether anything grows (SOAK=1h); prints JSON
+	go run ./integration/torture -soak -for $(SOAK) -files 200 -mib 4 -json
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)
