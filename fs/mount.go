@@ -24,8 +24,9 @@ const (
 	fsName     = "scapefs"
 	maxRequest = 1 << 20 // bytes of a READ: what the kernel allows by default
 
-	// maxBackground is how many READs the kernel's readahead has in flight.
-	maxBackground = 64
+	// maxBackground is how many READs the kernel's readahead has in flight, each
+	// with a buffer of maxRequest that is not part of the cache.
+	maxBackground = 24
 
 	// entryTimeout is how long a change of the source may go unseen by those
 	// who only look. Opening a file always looks again.

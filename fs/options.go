@@ -24,8 +24,8 @@ type Options struct {
 	CacheSize int64
 
 	// Readahead is how many bytes are decoded ahead of one sequential
-	// reader, at most; several readers share a quarter of the cache. 0 means
-	// DefaultReadahead, a negative number none.
+	// reader, at most; it is divided among several, and no more than a quarter
+	// of the cache. 0 means DefaultReadahead, a negative number none.
 	Readahead int64
 
 	// Jobs is how many blocks are decoded ahead at the same time. 0 means

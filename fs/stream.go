@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	maxCursors  = 8         // sequential readers followed in one file
+	maxCursors  = 32        // sequential readers followed in one file
 	minRun      = 256 << 10 // bytes read in a row before anything is read ahead
 	minWindow   = 1 << 20
 	maxReorder  = 16 << 20 // how far apart the reads of one stream may arrive
@@ -32,7 +32,8 @@ type cursor struct {
 	run    int64 // bytes read in a row
 	window int64 // how far ahead of next to ask; 0 until the run is long enough
 	used   uint64
-	feed   *feed // nil in a free cursor
+	id     uint64 // of the stream, among those of the mount
+	feed   *feed  // nil in a free cursor
 }
 
 // streams recognises the sequential readers of one file among its reads and
@@ -48,17 +49,6 @@ type streams struct {
 	clock   uint64
 }
 
-// share divides the bytes that may be read ahead among the streams of a mount.
-type share struct {
-	perStream int64
-	total     int64
-	active    atomic.Int64 // streams that have a window
-}
-
-func (s *share) window() int64 {
-	return min(s.perStream, max(s.total/max(s.active.Load(), 1), minWindow))
-}
-
 // read notes a read of [off, end), 0 <= off < end, and says what to decode
 // ahead now. ok is false when there is nothing to do.
 func (s *streams) read(off, end int64) (ahead span, ok bool) {
@@ -70,9 +60,11 @@ func (s *streams) read(off, end int64) (ahead span, ok bool) {
 	s.clock++
 	c := s.match(off, end)
 	if c == nil {
-		s.begin(off, end)
+		c = s.begin(off, end)
+		s.share.note(c.id, end-off)
 		return span{}, false
 	}
+	s.share.note(c.id, end-off)
 	c.used = s.clock
 	c.run += end - off
 	c.next = max(c.next, end)
@@ -117,7 +109,7 @@ func (s *streams) match(off, end int64) *cursor {
 }
 
 // begin follows a new reader in place of the one that has been still longest.
-func (s *streams) begin(off, end int64) {
+func (s *streams) begin(off, end int64) *cursor {
 	c := &s.cursors[0]
 	for i := range s.cursors {
 		if s.cursors[i].used < c.used {
@@ -125,8 +117,9 @@ func (s *streams) begin(off, end int64) {
 		}
 	}
 	s.drop(c)
-	*c = cursor{next: end, ahead: end, run: end - off, used: s.clock, feed: new(feed)}
+	*c = cursor{next: end, ahead: end, run: end - off, used: s.clock, id: s.share.newStream(), feed: new(feed)}
 	c.feed.passed.Store(end)
+	return c
 }
 
 // giveBack says that nothing from to on was queued for f after all.
@@ -145,6 +138,7 @@ func (s *streams) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.cursors {
+		s.share.forget(s.cursors[i].id)
 		s.drop(&s.cursors[i])
 	}
 }

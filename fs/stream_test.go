@@ -87,8 +87,8 @@ func TestReadsOutOfOrderStayOneStream(t *testing.T) {
 }
 
 func TestInterleavedReadersKeepTheirStreams(t *testing.T) {
-	const size, readers = 4096 * mib, maxCursors
-	s := newStreams(size, 32*mib, 1024*mib)
+	const size, readers = 4096 * mib, maxAhead
+	s := newStreams(size, 64*mib, 1024*mib)
 	asked := make([]int64, readers)
 	for step := range int64(64) {
 		for i := range int64(readers) {
@@ -108,20 +108,77 @@ func TestInterleavedReadersKeepTheirStreams(t *testing.T) {
 	}
 }
 
-func TestStreamsShareWhatMayBeReadAhead(t *testing.T) {
-	sh := &share{perStream: 64 * mib, total: 64 * mib}
-	var most int64
-	for range 4 {
-		s := &streams{size: 1 << 40, share: sh}
-		for _, a := range readAll(s, 0, 256*mib, mib) {
-			most = a.end - a.off
+// together has n readers, each of a file of its own, take turns for so many
+// steps of 1 MiB, and gives the most that was asked for at once in the last turn.
+func together(sh *share, files []*streams, steps int64) (most int64) {
+	for step := range steps {
+		most = 0
+		for _, s := range files {
+			if a, ok := s.read(step*mib, (step+1)*mib); ok {
+				most = max(most, a.end-a.off)
+			}
 		}
 	}
-	if w := sh.window(); w != 16*mib {
-		t.Errorf("window of each of 4 streams is %d", w)
+	return most
+}
+
+func TestStreamsShareWhatMayBeReadAhead(t *testing.T) {
+	for _, tt := range []struct {
+		readers int
+		window  int64
+	}{{1, 64 * mib}, {4, 16 * mib}, {16, 4 * mib}, {17, 0}, {32, 0}} {
+		sh := &share{perStream: 64 * mib, total: 128 * mib}
+		files := make([]*streams, tt.readers)
+		for i := range files {
+			files[i] = &streams{size: 1 << 40, share: sh}
+		}
+		most := together(sh, files, 300)
+		if w := sh.window(); w != tt.window || most > w {
+			t.Errorf("%d readers: window of %d, want %d; asked for %d", tt.readers, w, tt.window, most)
+		}
+		active := int64(tt.readers)
+		if tt.window == 0 {
+			active = 0
+		}
+		if n := sh.active.Load(); n != active {
+			t.Errorf("%d readers: %d active", tt.readers, n)
+		}
+		for _, s := range files[1:] {
+			s.stop()
+		}
+		if w := sh.window(); w != 64*mib {
+			t.Errorf("%d readers, of which one is left: window of %d", tt.readers, w)
+		}
 	}
-	if most > 16*mib {
-		t.Errorf("fourth stream asks for %d at once", most)
+}
+
+// A reader that pauses has no part in the division after a while.
+func TestPausedStreamGivesItsShareAway(t *testing.T) {
+	sh := &share{perStream: 64 * mib, total: 128 * mib}
+	one, other := &streams{size: 1 << 40, share: sh}, &streams{size: 1 << 40, share: sh}
+	together(sh, []*streams{one, other}, 64)
+	if w := sh.window(); w != 32*mib {
+		t.Errorf("two readers have %d each", w)
+	}
+	readAll(one, 64*mib, (64+recentReads)*mib, mib)
+	if w := sh.window(); w != 64*mib {
+		t.Errorf("the one that goes on has %d", w)
+	}
+}
+
+// Small reads at random places, as of tables, take nothing from a stream.
+func TestRandomReadsLeaveAStreamItsShare(t *testing.T) {
+	s := newStreams(1<<40, 64*mib, 1024*mib)
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for step := range int64(100) {
+		s.read(step*mib, (step+1)*mib)
+		for range 3 {
+			off := 1<<39 + rnd.Int64N(1<<38)&^4095
+			s.read(off, off+4096)
+		}
+	}
+	if w := s.share.window(); w != 64*mib {
+		t.Errorf("window of %d", w)
 	}
 }
 
@@ -137,7 +194,7 @@ func TestReplacedAndStoppedStreamsAreCancelled(t *testing.T) {
 	if !first.stopped.Load() {
 		t.Error("a replaced stream is not cancelled")
 	}
-	last := readAll(s, 1<<39, 1<<39+8*mib, mib)[0].feed
+	last := readAll(s, 1<<39, 1<<39+2*recentReads*mib, mib)[0].feed
 	s.stop()
 	if !last.stopped.Load() || s.share.active.Load() != 0 {
 		t.Errorf("stopped %v, %d active", last.stopped.Load(), s.share.active.Load())

@@ -202,7 +202,7 @@ func (a *mountArgs) logger(w io.Writer) (*slog.Logger, error) {
 }
 
 func openLog(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
@@ -225,7 +225,7 @@ func defaultCacheSize() int64 {
 // limitMemory makes the collector work harder before the Go heap, which the
 // cache is not part of, grows out of bounds. A limit that the user set stays.
 func limitMemory() {
-	const heap = 32 << 20
+	const heap = 48 << 20
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(heap)
 	}
