@@ -151,6 +151,16 @@ func (r *Reader) StoredSize() int64 { return r.src.Size() }
 // Close closes the source. No method may be running or be called after.
 func (r *Reader) Close() error { return r.src.Close() }
 
+// CachedChunk gives the parsed header of chunk n if it is among those kept, else
+// nil. It reads nothing.
+func (r *Reader) CachedChunk(n int) *codec.Chunk {
+	row, err := r.row(n)
+	if err != nil {
+		return nil
+	}
+	return r.headers.get(row.Pos)
+}
+
 // Chunk gives the parsed header of chunk n, read and checked if it is not among
 // those kept. The error wraps ErrCorrupt, ErrUnsupported, ErrChanged or what
 // the source returned.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,8 +36,12 @@ type archiveNode struct {
 	xattrs map[string]string
 	sound  bool // the archive could be opened; else attr has its stored size
 
+	place   place
+	pinned  *pinShare
+	stalled atomic.Int64 // works of the pool that wait for the disk
 	streams streams
 	damage  damage
+	tried   atomic.Int64 // when it was last found not to be sound, in Unix nanoseconds
 
 	mu      sync.Mutex
 	reader  *archive.Reader // open while users > 0
@@ -54,7 +59,9 @@ var (
 // damaged, or that may not be read, gets a node all the same: it is listed with
 // its stored size, and cannot be opened.
 func (fs *filesystem) newArchiveNode(ctx context.Context, path string, st *syscall.Stat_t) (*archiveNode, error) {
-	n := &archiveNode{fs: fs, path: path, id: identityOf(st), file: fs.lastFile.Add(1)}
+	n := &archiveNode{fs: fs, path: path, id: identityOf(st), file: fs.lastFile.Add(1), place: fs.visits.own()}
+	n.pinned = fs.pinned.of(n.id.dev)
+	n.tried.Store(time.Now().UnixNano())
 	n.attr.FromStat(st)
 	n.attr.Ino = inode(n.id.dev, n.id.ino)
 	n.attr.Nlink = 1
@@ -64,7 +71,7 @@ func (fs *filesystem) newArchiveNode(ctx context.Context, path string, st *sysca
 	r, id, err := fs.openArchive(ctx, path)
 	switch {
 	case err != nil && (isDamage(err) || os.IsPermission(err)):
-		fs.faults.errno(n.file, path, err)
+		fs.faults.errno(generation(path, n.id), path, err)
 		return n, nil
 	case err != nil:
 		return nil, err
@@ -111,7 +118,18 @@ func methods(rows []index.Row) string {
 }
 
 func (n *archiveNode) stable() fusefs.StableAttr {
-	return fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: n.attr.Ino, Gen: generation(n.path, n.id)}
+	gen := generation(n.path, n.id)
+	if !n.sound {
+		gen = ^gen
+	}
+	return fusefs.StableAttr{Mode: syscall.S_IFREG, Ino: n.attr.Ino, Gen: gen}
+}
+
+// stillHolds reports whether n may go on to stand for its archive, which is
+// unchanged. One that could not be opened is tried again before long, as its
+// disk may have recovered.
+func (n *archiveNode) stillHolds() bool {
+	return n.sound || time.Since(time.Unix(0, n.tried.Load())) < damageFor
 }
 
 // timeout is how long the kernel may keep the attributes.
@@ -134,15 +152,17 @@ func (n *archiveNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
 	}
-	r, err := n.acquireCurrent(ctx)
+	ctx, leave := patient(ctx)
+	defer leave()
+	r, err := await(ctx, n.place, n.acquireCurrent, func(*archive.Reader) { n.release() })
 	if err != nil {
-		return nil, 0, n.fs.faults.errno(n.file, n.path, err)
+		return nil, 0, n.fs.faults.errno(generation(n.path, n.id), n.path, err)
 	}
 	n.mu.Lock()
 	n.handles++
 	n.mu.Unlock()
 	n.fs.stats.openFiles.Add(1)
-	return &archiveHandle{node: n, reader: r}, fuse.FOPEN_KEEP_CACHE, 0
+	return &archiveHandle{node: n, reader: r, direct: flags&syscall.O_DIRECT != 0}, fuse.FOPEN_KEEP_CACHE, 0
 }
 
 // acquireCurrent is acquire, provided that this generation is still what its
@@ -174,6 +194,7 @@ func (n *archiveNode) acquire(ctx context.Context) (*archive.Reader, error) {
 		return nil, err
 	}
 	if id != n.id || !n.sound {
+		n.tried.Store(0) // it can be opened: whoever looks it up is to try anew
 		opened.Close()
 		return nil, n.stale()
 	}
@@ -217,6 +238,7 @@ func (n *archiveNode) OnForget() { n.fs.cache.DropFile(n.file) }
 type archiveHandle struct {
 	node   *archiveNode
 	reader *archive.Reader // in use until Release
+	direct bool            // opened to be read past the page cache
 }
 
 var (
@@ -225,9 +247,14 @@ var (
 )
 
 func (h *archiveHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx, leave := patient(ctx)
+	defer leave()
+	ctx, done := h.node.fs.crowd.watch(ctx, len(dest), h.direct)
+	defer done()
 	res, err := h.node.readAt(ctx, h.reader, dest, off)
+	if err != nil && context.Cause(ctx) == errShed {
+		return nil, syscall.EIO // which no reader sees
+	}
 	if err != nil {
 		return nil, h.node.fs.faults.errno(h.node.file, h.node.path, err)
 	}

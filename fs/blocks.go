@@ -3,7 +3,6 @@ package fs
 import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/scapefs/scapefs/cache"
-	"golang.org/x/sync/semaphore"
 )
 
 // blocks is the answer to a READ: slices of blocks that stay pinned until the
@@ -13,7 +12,7 @@ type blocks struct {
 	slices [][]byte
 	size   int
 	refs   []*cache.Ref
-	pinned *semaphore.Weighted
+	pinned *pinShare
 	claim  int64 // of pinned
 }
 
@@ -39,5 +38,5 @@ func (b *blocks) Done() {
 			ref.Release()
 		}
 	}
-	b.pinned.Release(b.claim)
+	b.pinned.release(b.claim)
 }

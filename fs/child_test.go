@@ -25,6 +25,10 @@ import (
 // tests look at their mounts from a child, which is this program again.
 const childEnv = "SCAPEFS_FS_TEST_CHILD"
 
+// childTime bounds a child, so that one that hangs ends the test that started
+// it. A busy machine does not get near it.
+const childTime = 4 * time.Minute
+
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		if err := runChild(os.Args[1:]); err != nil {
@@ -51,6 +55,12 @@ func runChild(args []string) error {
 		return err
 	case "xattrs":
 		return printXattrs(args[1])
+	case "hanging":
+		return serveHanging(args[1], args[2])
+	case "crowd":
+		return readInCrowd(args[1])
+	case "seek":
+		return seekAndSync(args[1])
 	case "status":
 		s, err := ReadStatus(args[1])
 		if err == nil {
@@ -79,7 +89,7 @@ func childCommand(ctx context.Context, args ...string) *exec.Cmd {
 // child runs a child to its end, and gives what it prints.
 func child(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), childTime)
 	defer cancel()
 	out, err := childCommand(ctx, args...).CombinedOutput()
 	if err != nil {
@@ -91,7 +101,7 @@ func child(t *testing.T, args ...string) string {
 // shell runs a script that looks at a mount, and gives what it prints.
 func shell(t *testing.T, script string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), childTime)
 	defer cancel()
 	out, _ := exec.CommandContext(ctx, "sh", "-c", script).CombinedOutput()
 	return string(out)
@@ -107,7 +117,7 @@ type talk struct {
 
 func startTalk(t *testing.T, args ...string) *talk {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), childTime)
 	cmd := childCommand(ctx, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -1,11 +1,14 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -14,60 +17,89 @@ import (
 // dirNode is a folder of the source.
 type dirNode struct {
 	fusefs.Inode
-	fs   *filesystem
-	path string
+	fs    *filesystem
+	path  string
+	place place
+	seen  atomic.Pointer[syscall.Stat_t] // the last attributes
 }
 
 var (
 	_ fusefs.NodeLookuper  = (*dirNode)(nil)
 	_ fusefs.NodeReaddirer = (*dirNode)(nil)
 	_ fusefs.NodeGetattrer = (*dirNode)(nil)
-	_ fusefs.NodeStatfser  = (*dirNode)(nil)
 )
 
-func (d *dirNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	st, err := lstat(d.path)
+func (fs *filesystem) newDirNode(path string) *dirNode {
+	return &dirNode{fs: fs, path: path, place: fs.visits.own()}
+}
+
+// folderPatience is how long a folder's attributes are waited for. While the
+// disk does not answer those last seen are shown, so that whoever passes
+// through, or asks the mount for its status, is not held up.
+const folderPatience = time.Second
+
+func (d *dirNode) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	ctx, leave := patient(ctx)
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, folderPatience)
+	defer cancel()
+	st, err := d.lstat(ctx)
+	if last := d.seen.Load(); errors.Is(err, context.DeadlineExceeded) && last != nil {
+		st, err = last, nil
+	}
 	if err != nil {
 		return d.errno(err)
 	}
+	d.seen.Store(st)
 	plainAttr(&out.Attr, st)
 	return 0
 }
 
-func (d *dirNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(d.path, &st); err != nil {
-		return d.errno(err)
-	}
-	out.FromStatfsT(&st)
-	return 0
+func (d *dirNode) lstat(ctx context.Context) (*syscall.Stat_t, error) {
+	return await(ctx, d.place, func(context.Context) (*syscall.Stat_t, error) { return lstat(d.path) }, nil)
 }
 
 func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	stored, st, err := d.find(name)
+	ctx, leave := patient(ctx)
+	defer leave()
+	e, err := await(ctx, d.place, func(ctx context.Context) (entry, error) { return d.look(ctx, name) }, nil)
 	if err != nil {
-		return nil, d.errno(err)
+		return nil, d.fs.faults.errno(0, cmp.Or(e.path, d.path), err)
 	}
-	path := filepath.Join(d.path, stored)
-	if isArchive(stored, isRegular(st.Mode)) {
-		n, err := d.archive(ctx, name, path, st)
-		if err != nil {
-			return nil, d.fs.faults.errno(0, path, err)
-		}
+	if n := e.archive; n != nil {
 		out.Attr = n.attr
 		out.SetAttrTimeout(n.timeout())
 		return d.NewInode(ctx, n, n.stable()), 0
 	}
-	plainAttr(&out.Attr, st)
+	plainAttr(&out.Attr, e.stat)
 	stable := fusefs.StableAttr{
-		Mode: st.Mode & syscall.S_IFMT,
+		Mode: e.stat.Mode & syscall.S_IFMT,
 		Ino:  out.Ino,
-		Gen:  generation(path, identity{dev: uint64(st.Dev), ino: st.Ino}),
+		Gen:  generation(e.path, identity{dev: uint64(e.stat.Dev), ino: e.stat.Ino}),
 	}
 	if stable.Mode == syscall.S_IFDIR {
-		return d.NewInode(ctx, &dirNode{fs: d.fs, path: path}, stable), 0
+		return d.NewInode(ctx, d.fs.newDirNode(e.path), stable), 0
 	}
-	return d.NewInode(ctx, &plainNode{fs: d.fs, path: path}, stable), 0
+	return d.NewInode(ctx, &plainNode{fs: d.fs, path: e.path, place: d.fs.visits.own()}, stable), 0
+}
+
+// entry is what a name of a folder stands for.
+type entry struct {
+	path    string // in the source
+	stat    *syscall.Stat_t
+	archive *archiveNode // nil if it is none
+}
+
+func (d *dirNode) look(ctx context.Context, name string) (e entry, err error) {
+	stored, st, err := d.find(name)
+	if err != nil {
+		return e, err
+	}
+	e = entry{path: filepath.Join(d.path, stored), stat: st}
+	if isArchive(stored, isRegular(st.Mode)) {
+		e.archive, err = d.archive(ctx, name, e.path, st)
+	}
+	return e, err
 }
 
 // find gives the name under which the entry shown as name is stored.
@@ -93,20 +125,25 @@ func (d *dirNode) archive(ctx context.Context, name, path string, st *syscall.St
 	if child := d.GetChild(name); child != nil {
 		n, ok := child.Operations().(*archiveNode)
 		if ok && n.path == path && n.id == identityOf(st) {
-			return n, nil
+			if n.stillHolds() {
+				return n, nil
+			}
+			n.tried.Store(time.Now().UnixNano())
 		}
 	}
 	return d.fs.newArchiveNode(ctx, path, st)
 }
 
-func (d *dirNode) Readdir(context.Context) (fusefs.DirStream, syscall.Errno) {
-	st, err := lstat(d.path)
+func (d *dirNode) Readdir(ctx context.Context) (fusefs.DirStream, syscall.Errno) {
+	ctx, leave := patient(ctx)
+	defer leave()
+	st, err := d.lstat(ctx)
 	if err != nil {
 		return nil, d.errno(err)
 	}
-	entries, no := readDir(d.path)
-	if no != 0 {
-		return nil, d.errno(no)
+	entries, err := await(ctx, d.place, func(context.Context) ([]stored, error) { return readDir(d.path) }, nil)
+	if err != nil {
+		return nil, d.errno(err)
 	}
 	shown, clashes := shownEntries(entries)
 	for _, c := range clashes {
@@ -125,7 +162,7 @@ func (d *dirNode) Readdir(context.Context) (fusefs.DirStream, syscall.Errno) {
 }
 
 // readDir lists a folder of the source, with the type of every entry.
-func readDir(path string) ([]stored, syscall.Errno) {
+func readDir(path string) ([]stored, error) {
 	stream, no := fusefs.NewLoopbackDirStream(path)
 	if no != 0 {
 		return nil, no
@@ -147,7 +184,7 @@ func readDir(path string) ([]stored, syscall.Errno) {
 		}
 		entries = append(entries, s)
 	}
-	return entries, 0
+	return entries, nil
 }
 
 func (d *dirNode) errno(err error) syscall.Errno { return d.fs.faults.errno(0, d.path, err) }

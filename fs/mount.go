@@ -16,7 +16,6 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/scapefs/scapefs/cache"
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,8 +56,9 @@ type filesystem struct {
 	share    share
 	payloads sync.Pool // of *[]byte
 
-	pinned    *semaphore.Weighted // bytes of blocks that READs may hold
-	maxPinned int64
+	pinned *pinned // bytes of blocks that READs may hold
+	visits visits
+	crowd  crowd
 
 	life     context.Context // ends with the mount
 	end      context.CancelFunc
@@ -70,26 +70,29 @@ type filesystem struct {
 
 func newFilesystem(opt Options) *filesystem {
 	life, end := context.WithCancel(context.Background())
-	return &filesystem{
-		log:       opt.Logger,
-		source:    opt.Source,
-		began:     time.Now(),
-		faults:    newFaultLog(opt.Logger),
-		cache:     cache.New(opt.CacheSize),
-		pool:      newPool(opt.Jobs, opt.Logger),
-		share:     share{perStream: opt.Readahead, total: opt.CacheSize / 4},
-		payloads:  sync.Pool{New: func() any { return new([]byte) }},
-		pinned:    semaphore.NewWeighted(opt.CacheSize / 2),
-		maxPinned: opt.CacheSize / 2,
-		life:      life,
-		end:       end,
+	fs := &filesystem{
+		log:      opt.Logger,
+		source:   opt.Source,
+		began:    time.Now(),
+		faults:   newFaultLog(opt.Logger),
+		cache:    cache.New(opt.CacheSize),
+		pool:     newPool(opt.Jobs, opt.Logger),
+		share:    share{perStream: opt.Readahead, total: opt.CacheSize / 4},
+		payloads: sync.Pool{New: func() any { return new([]byte) }},
+		pinned:   newPinned(opt.CacheSize / 2),
+		visits:   newVisits(),
+		life:     life,
+		end:      end,
 	}
+	fs.crowd.patience.Store(int64(shedAfter))
+	return fs
 }
 
 // close stops the workers and frees the cache. No request may be running. The
 // kernel does not always say that the last files were closed.
 func (fs *filesystem) close() {
 	fs.end()
+	fs.visits.running.Wait()
 	fs.pool.close()
 	fs.cache.Close()
 	fs.stats.openFiles.Store(0)
@@ -109,7 +112,7 @@ func Mount(mountpoint string, opt Options) (*Server, error) {
 		return nil, err
 	}
 	fs := newFilesystem(opt)
-	root := &dirNode{fs: fs, path: opt.Source}
+	root := fs.newDirNode(opt.Source)
 	timeout := entryTimeout
 	raw := fusefs.NewNodeFS(root, &fusefs.Options{
 		EntryTimeout:    &timeout,

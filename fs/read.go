@@ -10,6 +10,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/cache"
+	"github.com/scapefs/scapefs/codec"
 )
 
 // maxSlices is how many slices a reply may have: a system call writes no more
@@ -79,7 +80,7 @@ func (n *archiveNode) locate(ctx context.Context, r *archive.Reader, off, end in
 		if err := n.damage.of(chunk, wholeChunk); err != nil {
 			return nil, 0, err
 		}
-		c, err := r.Chunk(ctx, chunk)
+		c, err := n.header(ctx, r, chunk)
 		if err != nil {
 			return nil, 0, n.damage.add(chunk, wholeChunk, err)
 		}
@@ -98,18 +99,35 @@ func (n *archiveNode) locate(ctx context.Context, r *archive.Reader, off, end in
 	return pieces, end, nil
 }
 
+// header gives the header of chunk, as r.Chunk does. A reader may leave while it
+// is read; r may be closed then.
+func (n *archiveNode) header(ctx context.Context, r *archive.Reader, chunk int) (*codec.Chunk, error) {
+	if c := r.CachedChunk(chunk); c != nil {
+		return c, nil
+	}
+	return await(ctx, n.place, func(ctx context.Context) (*codec.Chunk, error) {
+		r, err := n.acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer n.release()
+		return r.Chunk(ctx, chunk)
+	}, nil)
+}
+
 // pin gives the bytes of pieces, decoding what is missing.
 //
 // Room for all blocks is claimed first: reads that hold some blocks while they
 // wait for room for others could wait for each other for ever.
 func (n *archiveNode) pin(ctx context.Context, pieces []piece) (*blocks, error) {
-	res := &blocks{refs: make([]*cache.Ref, len(pieces)), pinned: n.fs.pinned}
+	res := &blocks{refs: make([]*cache.Ref, len(pieces)), pinned: n.pinned}
+	var need int64
 	for _, p := range pieces {
-		res.claim += p.slot()
+		need += p.slot()
 	}
-	res.claim = min(res.claim, n.fs.maxPinned)
+	var err error
 	n.fs.stats.waiting.Add(1)
-	err := n.fs.pinned.Acquire(ctx, res.claim)
+	res.claim, err = n.pinned.acquire(ctx, need)
 	n.fs.stats.waiting.Add(-1)
 	if err != nil {
 		return nil, err
@@ -149,7 +167,7 @@ func (n *archiveNode) pinAll(ctx context.Context, pieces []piece, refs []*cache.
 		errs[j] = errPanicked // stands if load does not return
 		helpers.Add(1)
 		help := func() { defer helpers.Done(); load() }
-		if !n.fs.pool.now(help) {
+		if n.stalled.Load() > 0 || !n.fs.pool.now(work{help, &n.stalled}) {
 			help()
 		}
 	}

@@ -22,7 +22,7 @@ func (n *archiveNode) readAhead(r *archive.Reader, s span) {
 		row := idx.Rows[chunk]
 		cut := row.Off + (at-row.Off)/pieceLen*pieceLen + pieceLen
 		piece := span{at, min(cut, row.End(), s.end), s.feed}
-		if !n.fs.pool.later(func() { n.decodeAhead(chunk, piece) }) {
+		if !n.fs.pool.later(work{func() { n.decodeAhead(chunk, piece) }, &n.stalled}) {
 			n.streams.giveBack(s.feed, at)
 			return
 		}
@@ -31,9 +31,10 @@ func (n *archiveNode) readAhead(r *archive.Reader, s span) {
 }
 
 // decodeAhead decodes the blocks of chunk that begin in s into the cache.
-// Damage is noted, so that whoever comes to read it need not try again.
+// Damage is noted, so that whoever comes to read it need not try again. Of an
+// archive whose disk does not answer nothing is: it would hold every worker.
 func (n *archiveNode) decodeAhead(chunk int, s span) {
-	if s.feed.stopped.Load() || s.end <= s.feed.passed.Load() {
+	if s.feed.stopped.Load() || s.end <= s.feed.passed.Load() || n.stalled.Load() > 0 {
 		return
 	}
 	ctx := n.fs.life

@@ -62,6 +62,8 @@ type Status struct {
 	RSSBytes     int64 `json:"rss_bytes"`
 	ReadAheadKB  int   `json:"kernel_read_ahead_kb"` // 0 if unknown
 
+	LateReads int64 `json:"late_reads"` // READs that a disk does not answer
+
 	// Limits says what holds readers back now, and what to do about it; empty
 	// if nothing does.
 	Limits []string `json:"limits"`
@@ -100,6 +102,7 @@ func (fs *filesystem) status() Status {
 		RSSBytes:      residentBytes(),
 		ReadAheadKB:   int(fs.readAheadKB.Load()),
 	}
+	s.LateReads = fs.crowd.late.Load()
 	s.HeapBytes, s.Goroutines = runtimeSizes()
 	s.Limits = s.limits()
 	return s
@@ -114,6 +117,7 @@ func (s *Status) limits() []string {
 		}
 	}
 	say(s.WaitingReads > 0, "cache: %d reads wait for room: give a larger --cache-size", s.WaitingReads)
+	say(s.LateReads > 0, "storage: %d reads wait for a disk that does not answer", s.LateReads)
 	say(s.Busy >= int64(s.Jobs), "processor: all %d workers are decoding", s.Jobs)
 	say(s.ReadAheadKB > 0 && s.ReadAheadKB < readAheadKB,
 		"kernel: it reads only %d KiB ahead, where %d are wanted: the log has the command", s.ReadAheadKB, readAheadKB)

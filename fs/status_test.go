@@ -43,6 +43,7 @@ func TestStatusSaysWhatLimits(t *testing.T) {
 	for want, s := range map[string]Status{
 		"":          {Jobs: 2, Busy: 1, ReadAheadKB: readAheadKB},
 		"cache":     {Jobs: 2, WaitingReads: 1},
+		"storage":   {Jobs: 2, LateReads: 1},
 		"processor": {Jobs: 2, Busy: 2},
 		"kernel":    {Jobs: 2, ReadAheadKB: 128},
 	} {
