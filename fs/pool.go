@@ -13,7 +13,7 @@ const (
 
 	// stallAfter is how long work may take before another worker stands in
 	// for the one that does it: most likely a disk does not answer.
-	stallAfter = time.Second
+	stallAfter = 5 * time.Second
 
 	// maxStandIns bounds the workers beyond the number that the pool has.
 	maxStandIns = 64
