@@ -152,6 +152,49 @@ func TestEveryMethod(t *testing.T) {
 	}
 }
 
+// Of real models, auto makes archives as small as the best single method does, but
+// for 0.05 %.
+func TestAutoIsTheBestOfModels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	files, err := filepath.Glob("../testdata/*.safetensors")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no models: %v", err)
+	}
+	for _, src := range files {
+		t.Run(filepath.Base(src), func(t *testing.T) {
+			t.Parallel()
+			dst := filepath.Join(t.TempDir(), "a.scape")
+			size := func(m codec.Method) int64 {
+				res, err := Pack(t.Context(), dst, src, PackOptions{Method: m, Profile: trained.Profile(), Overwrite: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return res.Stored
+			}
+			auto := size(codec.Auto)
+			for _, m := range codec.Methods() {
+				if n := size(m); float64(auto) > 1.0005*float64(n) {
+					t.Errorf("%d bytes, %d by %v", auto, n, m)
+				}
+			}
+		})
+	}
+}
+
+// TestProfiledIsDeterministic: nor does the number of workers matter where they
+// share a profile.
+func TestProfiledIsDeterministic(t *testing.T) {
+	data := smallModel(t)
+	for _, m := range []codec.Method{codec.BF16SplitMixture, codec.Zstd19Dict} {
+		one := packed(t, data, PackOptions{Method: m, Jobs: 1, ChunkLen: 8 << 10})
+		if four := packed(t, data, PackOptions{Method: m, Jobs: 4, ChunkLen: 8 << 10}); !bytes.Equal(one, four) {
+			t.Errorf("%v: four jobs make another archive than one", m)
+		}
+	}
+}
+
 func TestDeterministic(t *testing.T) {
 	src := writeFile(t, "x.safetensors", smallModel(t))
 	var want []byte

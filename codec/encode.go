@@ -86,12 +86,6 @@ func (e *Encoder) Encode(data []byte, elem Elem, parts []Part) (Encoded, error) 
 	}
 	e.reset()
 	switch method {
-	case Raw:
-		e.encodeRun(storedModel(), data, e.blockLen)
-	case Zstd19:
-		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
-	case Zstd19ByteGrouped:
-		e.encodeRun(zstdModel(planesOf(elem)), data, MaxBlockLen)
 	case Scape:
 		e.encodeScape(data, elem, parts)
 	case BF16SplitPretrained, BF16SplitMixture, Zstd19Dict:
@@ -99,26 +93,34 @@ func (e *Encoder) Encode(data []byte, elem Elem, parts []Part) (Encoded, error) 
 			return Encoded{}, fmt.Errorf("encode: %w", err)
 		}
 	default:
-		how, ok := splitMethods[method]
-		if !ok {
+		if !e.encodePlainly(method, data, elem) {
 			return Encoded{}, fmt.Errorf("encode: %w: %v", ErrUnsupported, method)
 		}
-		e.encodeSplit(how, data, elem)
 	}
 	if e.method == Auto {
-		method = e.settle(method, data)
+		method = e.settle(data, elem)
 	}
 	return Encoded{Method: method, Header: e.marshal(method), Payload: e.payload, Refers: e.refers()}, nil
 }
 
-// settle replaces what scape made by a plainer method where that is smaller.
-func (e *Encoder) settle(method Method, data []byte) Method {
-	if e.size() >= len(data) {
-		e.reset()
+// encodePlainly codes data by a method that looks at the chunk as a whole. It
+// reports false if m is none.
+func (e *Encoder) encodePlainly(m Method, data []byte, elem Elem) bool {
+	switch m {
+	case Raw:
 		e.encodeRun(storedModel(), data, e.blockLen)
-		return Raw
+	case Zstd19:
+		e.encodeRun(zstdModel(split{kind: splitPlain, width: 1}), data, MaxBlockLen)
+	case Zstd19ByteGrouped:
+		e.encodeRun(zstdModel(planesOf(elem)), data, MaxBlockLen)
+	default:
+		how, ok := splitMethods[m]
+		if ok {
+			e.encodeSplit(how, data, elem)
+		}
+		return ok
 	}
-	return method
+	return true
 }
 
 // refers tells whether a model fills from a reference.

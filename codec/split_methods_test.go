@@ -191,8 +191,8 @@ func FuzzLZMA(f *testing.F) {
 	})
 }
 
-// The bytes that these methods make, so that a change of them is seen.
-func TestSplitMethodsGolden(t *testing.T) {
+// The bytes that methods make, so that a change of them is seen.
+func TestMethodsGolden(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("SKIPPED: floating-point arithmetic may choose otherwise on " + runtime.GOARCH)
 	}
@@ -205,10 +205,17 @@ func TestSplitMethodsGolden(t *testing.T) {
 		FP16SplitCtx:    "583+59728 cbc2a70aa76afd08",
 		FP16SplitZstd19: "27+70603 c350591ee2599e77",
 		FP16SplitXZ9:    "27+76018 3f3e12b385b3b158",
+
+		BF16SplitPretrained: "27+66088 d4813d36d430f17c",
+		BF16SplitMixture:    "27+66088 cc3dfaec5da9abc4",
+		Zstd19Dict:          "20+72897 b2721aaae3b96d0a",
 	}
-	for m := range splitMethods {
-		elem, _ := elemOfSplit(m)
-		enc, err := NewEncoder(m, 0).Encode(coarseMantissas(100_000), elem, nil)
+	for m := range want {
+		elem, ok := elemOfSplit(m)
+		if !ok {
+			elem = BF16
+		}
+		enc, err := newTestEncoder(m, 0).Encode(coarseMantissas(100_000), elem, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
