@@ -99,6 +99,10 @@ torture: setup-fuse ## try every fault on disk, archives, daemon and readers, ov
 soak: setup-fuse ## read hundreds of archives and see whether anything grows (SOAK=1h); prints JSON
 	go run ./integration/torture -soak -for $(SOAK) -files 200 -mib 4 -json
 
+.PHONY: conformance
+conformance: setup-fuse ## judge a mount by fio and stress-ng; installs them
+	scripts/conformance.sh
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"os"
@@ -179,6 +180,9 @@ func copyFile(t *testing.T, dst, src string) {
 	}
 	write(t, dst, b)
 }
+
+// sum is the SHA-256 of b.
+func sum(b []byte) [32]byte { return sha256.Sum256(b) }
 
 func write(t *testing.T, path string, b []byte) {
 	t.Helper()
