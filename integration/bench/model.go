@@ -99,10 +99,7 @@ func writeTensors(path string, list []matrix, seed uint64) (err error) {
 			}
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return f.Sync()
+	return w.Flush()
 }
 
 func writeHeader(w io.Writer, list []matrix) error {
