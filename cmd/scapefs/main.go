@@ -45,7 +45,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			packCommand(), unpackCommand(), verifyCommand(), infoCommand(),
 			mountCommand(), umountCommand(), statusCommand(), warmupCommand(),
-			benchCommand(), demoCommand(),
+			benchCommand(), atlasCommand(), demoCommand(),
 			demoReadCommand(), trainCommand(), versionCommand(),
 		},
 	}
