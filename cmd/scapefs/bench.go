@@ -24,6 +24,7 @@ func benchCommand() *cli.Command {
 			"archive. Of large files the first chunks are measured, 256 MiB in all.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object"},
+			&cli.StringSliceFlag{Name: "profile", Usage: "measure also the codecs that code by a `PROFILE`; may be given again"},
 			&cli.DurationFlag{Name: "time", Value: time.Second, Usage: "measure each speed for `T`"},
 		},
 		Action: bench,
@@ -53,6 +54,7 @@ type benchMethod struct {
 	Method    string  `json:"method"`
 	Level     string  `json:"level,omitempty"` // of auto
 	Ratio     float64 `json:"ratio"`
+	Profile   int     `json:"profile_bytes,omitempty"` // of the archive, carried once
 	Encode    float64 `json:"encode_mbps"`
 	Decode    float64 `json:"decode_mbps"`
 	Over      float64 `json:"decode_over_memcpy"`
@@ -73,7 +75,11 @@ func bench(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := measure(c.Context, c.App.ErrWriter, samples, budget)
+	profiles, err := readProfiles(c.StringSlice("profile"))
+	if err != nil {
+		return err
+	}
+	res, err := measure(c.Context, c.App.ErrWriter, benchRows(profiles), samples, budget)
 	if err != nil {
 		return err
 	}
@@ -83,25 +89,54 @@ func bench(c *cli.Context) error {
 	return res.print(c.App.Writer)
 }
 
-// benchRow is what a row is measured of.
-type benchRow struct {
-	method codec.Method
-	level  codec.Level
+// readProfiles reads the profiles at paths.
+func readProfiles(paths []string) (profiles []*codec.Profile, err error) {
+	for _, path := range paths {
+		p, err := readProfile(path)
+		if err != nil {
+			return nil, err
+		}
+		profiles = append(profiles, p)
+	}
+	return profiles, nil
 }
 
-// benchRows lists every method that needs no profile, and for auto, which is scape wherever that
-// makes a chunk smaller, every level.
-func benchRows() []benchRow {
+// benchRow is what a row is measured of.
+type benchRow struct {
+	method  codec.Method
+	level   codec.Level
+	profile *codec.Profile // what method needs of one, nil for most
+}
+
+// benchRows lists every method that needs no profile or finds it in one of
+// profiles, and for auto, which is scape wherever that makes a chunk smaller,
+// every level.
+func benchRows(profiles []*codec.Profile) []benchRow {
 	var rows []benchRow
 	for _, m := range codec.Methods() {
-		if m != codec.Scape && !m.NeedsProfile() {
+		if m == codec.Scape {
+			continue
+		}
+		if !m.NeedsProfile() {
 			rows = append(rows, benchRow{method: m})
+		} else if p := firstFor(m, profiles); p != nil {
+			rows = append(rows, benchRow{method: m, profile: p})
 		}
 	}
 	for _, l := range codec.Levels() {
-		rows = append(rows, benchRow{codec.Auto, l})
+		rows = append(rows, benchRow{method: codec.Auto, level: l})
 	}
 	return rows
+}
+
+// firstFor gives what m needs of the first profile that has it, or nil.
+func firstFor(m codec.Method, profiles []*codec.Profile) *codec.Profile {
+	for _, p := range profiles {
+		if part, err := p.For(m); err == nil {
+			return part
+		}
+	}
+	return nil
 }
 
 func (r benchRow) String() string {
@@ -114,16 +149,17 @@ func (r benchRow) String() string {
 func (r benchRow) newEncoder() *codec.Encoder {
 	enc := codec.NewEncoder(r.method, 0)
 	enc.SetLevel(r.level)
+	enc.SetProfile(r.profile)
 	return enc
 }
 
-func measure(ctx context.Context, stderr io.Writer, samples []*sample, budget time.Duration) (res benchResult, err error) {
+func measure(ctx context.Context, stderr io.Writer, rows []benchRow, samples []*sample, budget time.Duration) (res benchResult, err error) {
 	res = benchResult{Backend: codec.Backend(), Cores: runtime.GOMAXPROCS(0)}
 	for _, s := range samples {
 		res.Files = append(res.Files, s.benchFile)
 	}
 	var copies, copiesAll []float64
-	for _, r := range benchRows() {
+	for _, r := range rows {
 		coded, err := encodeSamples(ctx, stderr, r, samples)
 		if err != nil {
 			return res, fmt.Errorf("%v: %w", r, err)
@@ -151,6 +187,9 @@ func (r benchRow) result(coded *codedSamples, speeds raceSpeeds) benchMethod {
 		EncodeAll: all.encode,
 		DecodeAll: all.decode,
 		OverAll:   all.over,
+	}
+	if r.profile != nil {
+		m.Profile = len(r.profile.Marshal())
 	}
 	if r.method == codec.Auto {
 		m.Level = r.level.String()

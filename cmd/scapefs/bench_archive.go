@@ -47,7 +47,7 @@ func encodeSamples(ctx context.Context, stderr io.Writer, r benchRow, samples []
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.Path, err)
 		}
-		stored, err := archiveLen(s, chunks)
+		stored, err := archiveLen(s, chunks, r.profile)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.Path, err)
 		}
@@ -68,7 +68,7 @@ func encodeSample(ctx context.Context, r benchRow, s *sample, progress func(n in
 			enc := r.newEncoder()
 			for i := int(next.Add(1)) - 1; i < len(chunks) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				c := &codedChunk{sampleChunk: s.chunks[i], of: chunks}
-				if err := c.encode(enc); err != nil {
+				if err := c.encode(enc, r.profile); err != nil {
 					return err
 				}
 				chunks[i] = c
@@ -81,7 +81,7 @@ func encodeSample(ctx context.Context, r benchRow, s *sample, progress func(n in
 }
 
 // encode codes the chunk, and copies the result out of the encoder's memory.
-func (c *codedChunk) encode(enc *codec.Encoder) error {
+func (c *codedChunk) encode(enc *codec.Encoder, profile *codec.Profile) error {
 	coded, err := enc.Encode(c.data, c.Elem, c.Parts)
 	if err != nil {
 		return err
@@ -89,13 +89,16 @@ func (c *codedChunk) encode(enc *codec.Encoder) error {
 	c.refers = coded.Refers
 	c.header = append([]byte(nil), coded.Header...)
 	c.payload = append(make([]byte, 0, len(coded.Payload)+codec.Padding), coded.Payload...)
-	c.chunk, err = codec.ParseChunk(c.header, c.Len)
+	c.chunk, err = profile.ParseChunk(c.header, c.Len)
 	return err
 }
 
 // archiveLen is the size of the archive that pack writes of these chunks.
-func archiveLen(s *sample, chunks []*codedChunk) (int64, error) {
+func archiveLen(s *sample, chunks []*codedChunk, profile *codec.Profile) (int64, error) {
 	idx := index.Index{Meta: index.Meta{Name: filepath.Base(s.Path), Size: s.Measured, ChunkSize: archive.DefaultChunkLen}}
+	if profile != nil {
+		idx.Profile = profile.Marshal()
+	}
 	pos := int64(index.HeaderLen)
 	records := map[[sha256.Size]byte]int{}
 	for i, c := range chunks {

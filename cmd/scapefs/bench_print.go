@@ -37,6 +37,9 @@ func (m benchMethod) name() string {
 	if m.Level != "" {
 		return m.Method + ", " + m.Level
 	}
+	if m.Profile > 0 {
+		return fmt.Sprintf("%s, profile of %d bytes", m.Method, m.Profile)
+	}
 	return m.Method
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/internal/trained"
 	"github.com/scapefs/scapefs/safetensors"
 	"github.com/scapefs/scapefs/testdata"
 )
@@ -268,12 +269,12 @@ func TestBenchHasTheSizeOfTheArchive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range benchRows() {
+		for _, r := range benchRows([]*codec.Profile{trained.Profile()}) {
 			coded, err := encodeSamples(t.Context(), io.Discard, r, samples)
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := archive.Pack(t.Context(), filepath.Join(dir, "x"), path, archive.PackOptions{Method: r.method, Level: r.level, Overwrite: true})
+			res, err := archive.Pack(t.Context(), filepath.Join(dir, "x"), path, archive.PackOptions{Method: r.method, Level: r.level, Profile: r.profile, Overwrite: true})
 			if err != nil {
 				t.Fatal(err)
 			}
