@@ -135,8 +135,11 @@ func Mount(mountpoint string, opt Options) (*Server, error) {
 
 func (m *Server) serve() {
 	defer close(m.ended)
+	var rest sync.WaitGroup
+	rest.Go(m.fs.rest)
 	m.server.Serve()
-	m.fs.close()
+	m.fs.close() // ends the rest
+	rest.Wait()
 }
 
 // mountOptions are what go-fuse and the kernel are told.
