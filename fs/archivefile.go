@@ -36,12 +36,13 @@ type archiveNode struct {
 	xattrs map[string]string
 	sound  bool // the archive could be opened; else attr has its stored size
 
-	place   place
-	pinned  *pinShare
-	stalled atomic.Int64 // works of the pool that wait for the disk
-	streams streams
-	damage  damage
-	tried   atomic.Int64 // when it was last found not to be sound, in Unix nanoseconds
+	place    place
+	pinned   *pinShare
+	stalled  atomic.Int64 // works of the pool that wait for the disk
+	streams  streams
+	askOrder sync.Once
+	damage   damage
+	tried    atomic.Int64 // when it was last found not to be sound, in Unix nanoseconds
 
 	mu      sync.Mutex
 	reader  *archive.Reader // open while users > 0

@@ -34,7 +34,8 @@ func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte
 	if off < 0 || off >= end {
 		return fuse.ReadResultData(nil), nil
 	}
-	if ahead, ok := n.streams.read(off, end); ok {
+	for _, ahead := range n.streams.read(off, end) {
+		n.askOrder.Do(n.queueOrder)
 		n.readAhead(r, ahead)
 	}
 	pieces, next, err := n.locate(ctx, r, off, end)

@@ -25,15 +25,19 @@ type span struct {
 	feed     *feed
 }
 
-// cursor follows one sequential reader.
+// cursor follows one reader: a sequential one, or one that goes from tensor to
+// tensor by name and is sequential within each.
 type cursor struct {
 	next   int64 // the furthest end of its reads
-	ahead  int64 // the end of what was asked for
+	ahead  int64 // the end of what was asked for; a step of the order if it hops
 	run    int64 // bytes read in a row
 	window int64 // how far ahead of next to ask; 0 until the run is long enough
 	used   uint64
 	id     uint64 // of the stream, among those of the mount
 	feed   *feed  // nil in a free cursor
+
+	hops   bool // from tensor to tensor
+	tensor int  // where it is, if it hops
 }
 
 // streams recognises the sequential readers of one file among its reads and
@@ -47,46 +51,117 @@ type streams struct {
 	mu      sync.Mutex
 	cursors [maxCursors]cursor
 	clock   uint64
+	order   *order // nil if it is not known, or that of the file
+}
+
+// setOrder says in which order other than that of the file its tensors may be
+// read; nil for none.
+func (s *streams) setOrder(o *order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order = o
 }
 
 // read notes a read of [off, end), 0 <= off < end, and says what to decode
-// ahead now. ok is false when there is nothing to do.
-func (s *streams) read(off, end int64) (ahead span, ok bool) {
+// ahead now, what is needed first before the others.
+func (s *streams) read(off, end int64) []span {
 	if s.share.perStream <= 0 {
-		return span{}, false
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clock++
 	c := s.match(off, end)
+	switch {
+	case c == nil:
+		c = s.hop(off, end)
+	case c.hops && !s.order.tensors[c.tensor].meets(off, end):
+		if c = s.hop(off, end); c == nil {
+			return nil // the kernel read on, not the reader
+		}
+	}
 	if c == nil {
 		c = s.begin(off, end)
 		s.share.note(c.id, end-off)
-		return span{}, false
+		return nil
 	}
 	s.share.note(c.id, end-off)
 	c.used = s.clock
 	c.run += end - off
 	c.next = max(c.next, end)
-	c.feed.passed.Store(c.next)
-	if c.next >= s.size {
+	if !c.hops {
+		c.feed.passed.Store(c.next)
+	}
+	if c.next >= s.size && !c.hops {
 		s.setWindow(c, 0) // at the end of the file: leave the share to others
-		return span{}, false
+		return nil
 	}
 	if c.run >= minRun {
 		s.setWindow(c, min(max(2*c.window, 2*(end-off), minWindow), s.share.window()))
+	}
+	if c.hops {
+		return c.askByName(s.order)
 	}
 	return c.ask(s.size)
 }
 
 // ask moves ahead to the end of the window, when that is worth a request.
-func (c *cursor) ask(size int64) (span, bool) {
+func (c *cursor) ask(size int64) []span {
 	from, to := max(c.ahead, c.next), min(c.next+c.window, size)
 	if to <= from || (to < size && to-from < c.window/4) {
-		return span{}, false
+		return nil
 	}
 	c.ahead = to
-	return span{from, to, c.feed}, true
+	return []span{{from, to, c.feed}}
+}
+
+// askByName is ask for a reader that hops.
+func (c *cursor) askByName(o *order) (spans []span) {
+	t := o.tensors[c.tensor]
+	at := t.step + min(c.next, t.end) - t.begin
+	from, to := max(c.ahead, at), at+c.window
+	if to-from < max(c.window/4, 1) {
+		return nil
+	}
+	c.ahead = to
+	for _, part := range o.parts(from, to) {
+		spans = append(spans, span{part.begin, part.end, c.feed})
+	}
+	return spans
+}
+
+// hop finds the stream that goes on with a read of [off, end) by the names of
+// tensors: it has come to the end of the one before.
+func (s *streams) hop(off, end int64) *cursor {
+	if s.order == nil {
+		return nil
+	}
+	tensors := s.order.tensors
+	for i := s.order.first(off); i < len(tensors) && tensors[i].begin < end; i++ {
+		if off > tensors[i].begin+minWindow {
+			continue // in its midst
+		}
+		for j := range s.cursors {
+			c := &s.cursors[j]
+			near := func(tail int64) bool {
+				return c.feed != nil && tail <= c.next+minWindow && tail >= c.next-maxReorder
+			}
+			if s.order.before(i, near) {
+				s.land(c, i, end)
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// land puts a cursor that hops into tensor i, which it has read up to end.
+func (s *streams) land(c *cursor, i int, end int64) {
+	if !c.hops { // what was asked for in the order of the file is not needed
+		c.feed.stopped.Store(true)
+		c.feed, c.hops, c.ahead = new(feed), true, 0
+	}
+	c.tensor, c.next = i, end
 }
 
 // match finds the stream that a read goes on with: the nearest one whose
@@ -127,7 +202,7 @@ func (s *streams) giveBack(f *feed, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.cursors {
-		if c := &s.cursors[i]; c.feed == f {
+		if c := &s.cursors[i]; c.feed == f && !c.hops {
 			c.ahead = min(c.ahead, to)
 		}
 	}
