@@ -288,10 +288,14 @@ func TestSeekAndSync(t *testing.T) {
 	child(t, "seek", filepath.Join(r.point, "plain.txt"))
 	for _, name := range []string{"", "model.safetensors", "plain.txt"} {
 		format := " -f -c '%b %s %c' "
-		got, want := shell(t, "stat"+format+filepath.Join(r.point, name)), shell(t, "stat"+format+r.source)
-		if got != want || strings.HasPrefix(got, "0 ") {
-			t.Errorf("statfs of %q: %s, its source's file system has %s", name, got, want)
+		want := shell(t, "stat"+format+r.source)
+		if strings.HasPrefix(want, "0 ") {
+			t.Errorf("the source's file system has %s", want)
 		}
+		// A machine that is too busy to answer in time is told zeros.
+		eventually(t, fmt.Sprintf("statfs of %q is %s", name, want), func() bool {
+			return shell(t, "stat"+format+filepath.Join(r.point, name)) == want
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -33,12 +34,15 @@ func (n *plainNode) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Err
 	return n.fs.statfs(ctx, n.place, n.path, out)
 }
 
+// statfsPatience is how long a disk may take to tell how full it is.
+const statfsPatience = 5 * time.Second
+
 // statfs gives zeros, as a file system that does not know, while the disk does
 // not answer.
 func (fs *filesystem) statfs(ctx context.Context, p place, path string, out *fuse.StatfsOut) syscall.Errno {
 	ctx, leave := patient(ctx)
 	defer leave()
-	ctx, cancel := context.WithTimeout(ctx, folderPatience)
+	ctx, cancel := context.WithTimeout(ctx, statfsPatience)
 	defer cancel()
 	st, err := await(ctx, p, func(context.Context) (st syscall.Statfs_t, err error) {
 		err = syscall.Statfs(path, &st)
