@@ -103,6 +103,10 @@ soak: setup-fuse ## read hundreds of archives and see whether anything grows (SO
 conformance: setup-fuse ## judge a mount by fio and stress-ng; installs them
 	scripts/conformance.sh
 
+.PHONY: scale
+scale: setup-fuse ## pack, mount, verify and load a model of the shapes of Qwen2.5-7B; needs 14 GB of disk
+	go run ./integration/scale $(SCALE_FLAGS)
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)
