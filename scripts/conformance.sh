@@ -26,7 +26,7 @@ mkdir "$work/plain" "$work/packed" "$work/mount"
 CGO_ENABLED=0 go build -o "$work/scapefs" ./cmd/scapefs
 
 echo "=== fio: a file with a checksum in every block, written plain, packed, and verified through the mount"
-job=(--name=verify --size=64m --bs=64k --verify=crc32c --randseed=1 --allow_file_create=0)
+job=(--name=verify --size=64m --bs=64k --verify=crc32c --randseed=1 --allow_file_create=0 --verify_state_save=0)
 fio "${job[@]}" --filename="$work/plain/fio.safetensors" --allow_file_create=1 --rw=write --do_verify=0 \
   --output="$work/fio-write.txt"
 "$work/scapefs" pack -o "$work/packed" "$work/plain"
