@@ -12,6 +12,7 @@ FILES     ?= $(wildcard $(or $(SCAPEFS_CORPUS),testdata)/*.safetensors)
 
 BENCH_CODEC = .cache/bench-codec.json
 BENCH_MOUNT = .cache/bench-mount.json
+BENCH_LOADERS = .cache/bench-loaders.json
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2 # 2026.2.2
 
@@ -86,6 +87,14 @@ bench-mount: build ## measure the mount beside plain files, other file systems a
 	@mkdir -p .cache
 	go build -o bin/bench ./integration/bench
 	bin/bench -json $(BENCH_MOUNT) $(BENCH_FLAGS)
+
+.PHONY: bench-loaders
+bench-loaders: setup-fuse setup-loaders build ## time the real loaders on a cold mount and on the plain files
+	$(SCAPEFS_VENV)/bin/python integration/loaders/bench_loaders.py --json $(BENCH_LOADERS) $(BENCH_FLAGS)
+
+.PHONY: docs-loaders
+docs-loaders: ## put the result of the last `make bench-loaders` into docs/performance-loaders.md
+	python3 integration/loaders/bench_loaders.py --doc docs/performance-loaders.md $(BENCH_LOADERS)
 
 .PHONY: docs-performance
 docs-performance: ## put the result of the last `make bench-mount` into docs/performance.md

@@ -31,6 +31,7 @@ LOADERS = {
     "runai": ["io_uring_direct", "libaio_direct", "sync_buffered"],
     "vllm_iter": ["default", "eager", "prefetch", "threads", "runai"],
     "vllm_engine": ["default", "eager", "prefetch", "threads", "runai"],
+    "sglang_style": ["threads32"],
     "rust": ["mmap", "read", "copy", "populate", "willneed", "seq", "random", "mt"],
 }
 
