@@ -30,17 +30,17 @@ const (
 
 // daemon is how the mount is served: under limits, its log on a full disk.
 type daemon struct {
-	program       string
+	config
 	source, point string
 	group         *cgroup.Group // nil where none can be made
-	log           string        // on a full disk; empty where there is none
+	logFile       string        // on a full disk; empty where there is none
 	pid           int
 	fullDisk      string
 	peak          int64
 }
 
-func newDaemon(program, source, point, fullDisk string, r *report) (*daemon, error) {
-	d := &daemon{program: program, source: source, point: point}
+func newDaemon(c config, source, point, fullDisk string, r *report) (*daemon, error) {
+	d := &daemon{config: c, source: source, point: point}
 	r.Limits = []string{fmt.Sprintf("%d descriptors", fileLimit)}
 	group, err := cgroup.New(cgroup.Limits{Memory: memoryLimit})
 	switch {
@@ -58,17 +58,27 @@ func newDaemon(program, source, point, fullDisk string, r *report) (*daemon, err
 	if err := os.WriteFile(fullDisk+"/full", make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
 		return nil, fmt.Errorf("fill %s: %w", fullDisk, err)
 	}
-	d.log = fullDisk + "/log"
+	d.logFile = fullDisk + "/log"
 	r.Limits = append(r.Limits, "a full disk for the log")
 	return d, nil
 }
 
-// start mounts.
-func (d *daemon) start() error {
+// start mounts. On a machine so busy that a new process gets no turn, a mount
+// that did not answer in time is tried again.
+func (d *daemon) start() (err error) {
+	for end := time.Now().Add(d.patience); time.Now().Before(end); time.Sleep(pollTime) {
+		if err = d.mount(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (d *daemon) mount() error {
 	args := []string{"-c", `ulimit -n "$0"; exec "$@"`, strconv.Itoa(fileLimit),
 		d.program, "mount", "--cache-size", strconv.Itoa(cacheSize)}
-	if d.log != "" {
-		args = append(args, "--log-file", d.log)
+	if d.logFile != "" {
+		args = append(args, "--log-file", d.logFile)
 	}
 	args = append(args, d.source, d.point)
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
@@ -118,7 +128,7 @@ func (d *daemon) alive() bool { return unix.Kill(d.pid, 0) == nil }
 
 // gone waits for the daemon's end.
 func (d *daemon) gone() bool {
-	for end := time.Now().Add(hangTime); time.Now().Before(end); time.Sleep(pollTime) {
+	for end := time.Now().Add(d.patience); time.Now().Before(end); time.Sleep(pollTime) {
 		if !d.alive() {
 			return true
 		}

@@ -36,13 +36,19 @@ func faults() []fault {
 	return list
 }
 
-// hold lets a fault last a while.
-func hold(rng *rand.Rand) { time.Sleep(time.Duration(200+rng.IntN(1800)) * time.Millisecond) }
+// hold lets a fault last a while, and some far longer.
+func hold(rng *rand.Rand) {
+	most := 1800
+	if rng.IntN(6) == 0 {
+		most = 8000
+	}
+	time.Sleep(time.Duration(200+rng.IntN(most)) * time.Millisecond)
+}
 
 // faultRound tries one fault, and sees whether all is well after it.
 func (s *stage) faultRound() error {
 	list := faults()
-	// Each in turn at first, so that even a short run tries all.
+	// Each in turn at first.
 	f := list[s.report.Rounds%len(list)]
 	if s.report.Rounds >= len(list) {
 		f = list[s.rng.IntN(len(list))]
@@ -76,7 +82,7 @@ func (s *stage) workOn(after string) {
 			if _, heard := r.Tally(); heard.After(since) {
 				break
 			}
-			if time.Since(since) > hangTime {
+			if time.Since(since) > s.patience {
 				s.report.Bad.Hangs++
 				s.report.note("%s: a reader by %s hangs", after, r.Job.Way)
 				break
@@ -161,7 +167,7 @@ func unmountUnderLoad(s *stage, rng *rand.Rand) error {
 	}
 	if !s.daemon.gone() {
 		s.report.Bad.Leaks++
-		s.report.note("the daemon is left a minute after its mount")
+		s.report.note("the daemon is left after its mount")
 	}
 	hold(rng)
 	return s.daemon.start()
@@ -192,7 +198,7 @@ func killReaders(s *stage, rng *rand.Rand) error {
 		if err := r.Signal(syscall.SIGKILL); err != nil {
 			return err
 		}
-		t, err := r.Wait(hangTime)
+		t, err := r.Wait(s.patience)
 		if err == reader.ErrHang {
 			s.report.Bad.Hangs++
 			s.report.note("a reader by %s cannot be killed", way)

@@ -35,14 +35,15 @@ func main() {
 
 // config is what the command line says.
 type config struct {
-	program string
-	length  time.Duration
-	seed    uint64
-	files   int
-	tensors int // of each file
-	soak    bool
-	json    bool
-	log     io.Writer // of what goes on
+	program  string
+	length   time.Duration
+	seed     uint64
+	files    int
+	tensors  int           // of each file
+	patience time.Duration // after which what has not answered hangs, once the fault is over
+	soak     bool
+	json     bool
+	log      io.Writer // of what goes on
 }
 
 func run() (ok bool, err error) {
@@ -52,6 +53,7 @@ func run() (ok bool, err error) {
 	flag.Uint64Var(&c.seed, "seed", rand.Uint64(), "of all that is random")
 	flag.IntVar(&c.files, "files", 6, "how many archives")
 	flag.IntVar(&c.tensors, "mib", 8, "the size of each, about")
+	flag.DurationVar(&c.patience, "patience", time.Minute, "after how long what has not answered hangs, once a fault is over")
 	flag.BoolVar(&c.soak, "soak", false, "try no faults, but see whether anything grows")
 	flag.BoolVar(&c.json, "json", false, "print one JSON object on stdout")
 	quiet := flag.Bool("quiet", false, "do not tell what goes on")
@@ -99,7 +101,11 @@ func torture(ctx context.Context, c config, dir string) (r *report, err error) {
 	defer func() { err = s.close(err) }()
 	ctx, cancel := context.WithTimeout(ctx, c.length)
 	defer cancel()
-	for r.Rounds == 0 || ctx.Err() == nil {
+	least := len(faults()) // so that even a short run tries all
+	if c.soak {
+		least = 1
+	}
+	for r.Rounds < least || ctx.Err() == nil {
 		if c.soak {
 			err = s.soakRound(ctx)
 		} else {

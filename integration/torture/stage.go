@@ -13,12 +13,8 @@ import (
 	"github.com/scapefs/scapefs/integration/torture/rig"
 )
 
-const (
-	// hangTime is after how long what has not answered hangs, once the fault
-	// is over.
-	hangTime = time.Minute
-	pollTime = 50 * time.Millisecond
-)
+// pollTime is how often what is waited for is looked at.
+const pollTime = 50 * time.Millisecond
 
 // stage is where the torture takes place: archives in a folder, shown by a
 // faulty disk, mounted, with readers at work.
@@ -48,7 +44,7 @@ func newStage(c config, dir string, r *report) (_ *stage, err error) {
 	if err := s.pack(); err != nil {
 		return nil, err
 	}
-	if s.daemon, err = newDaemon(c.program, s.at, point, full, r); err != nil {
+	if s.daemon, err = newDaemon(c, s.at, point, full, r); err != nil {
 		return nil, err
 	}
 	if s.disk, err = faulty.Start(s.folder, s.at); err != nil {
@@ -121,7 +117,7 @@ func (s *stage) startReaders() error {
 // hang.
 func (s *stage) stopReaders() {
 	for _, r := range s.readers {
-		t, err := r.Stop(hangTime)
+		t, err := r.Stop(s.patience)
 		if errors.Is(err, reader.ErrHang) {
 			s.report.Bad.Hangs++
 			s.report.note("a reader by %s hangs", r.Job.Way)
@@ -147,13 +143,13 @@ func (s *stage) healthy(after string) bool {
 // reads does a job of one pass until it succeeds.
 func (s *stage) reads(job reader.Job, after string) bool {
 	var last reader.Tally
-	for end := time.Now().Add(hangTime); time.Now().Before(end); time.Sleep(pollTime) {
+	for end := time.Now().Add(s.patience); time.Now().Before(end); time.Sleep(pollTime) {
 		r, err := reader.Start(job)
 		if err != nil {
 			s.report.note("%s: %v", after, err)
 			return false
 		}
-		last, err = r.Wait(hangTime)
+		last, err = r.Wait(s.patience)
 		if errors.Is(err, reader.ErrHang) {
 			s.report.Bad.Hangs++
 			s.report.note("%s: a reader of %s by %s hangs", after, job.Files[0].Name, job.Way)
@@ -179,7 +175,7 @@ func (s *stage) settle() {
 	r.Seconds = time.Since(r.began).Seconds()
 	defer func() { r.Peak = s.daemon.peak }()
 	var held string
-	for end := time.Now().Add(hangTime); time.Now().Before(end); time.Sleep(pollTime) {
+	for end := time.Now().Add(s.patience); time.Now().Before(end); time.Sleep(pollTime) {
 		now, status, err := s.daemon.sample()
 		if err != nil {
 			r.Bad.Deaths++
