@@ -122,11 +122,11 @@ func (b *bench) firstByte(ctx context.Context, res *result) error {
 	if err != nil {
 		return end(err)
 	}
-	opens, err := b.opens(ctx)
+	status, err := b.status(ctx)
 	if err != nil {
 		return end(err)
 	}
-	res.Opens = max(res.Opens, opens)
+	res.Opens = max(res.Opens, status.Opens)
 	f, err := os.Open(filepath.Join(on.dir, names[len(names)-1].Name()))
 	if err != nil {
 		return end(err)
@@ -136,14 +136,17 @@ func (b *bench) firstByte(ctx context.Context, res *result) error {
 	return end(errors.Join(err, f.Close()))
 }
 
-// opens is how many archives the mount has opened.
-func (b *bench) opens(ctx context.Context) (int, error) {
+// mountStatus is what the mount tells of itself, in part.
+type mountStatus struct {
+	PID        int   `json:"pid"`
+	Opens      int   `json:"opens"` // archives
+	CacheLimit int64 `json:"cache_limit"`
+}
+
+func (b *bench) status(ctx context.Context) (s mountStatus, err error) {
 	out, err := exec.CommandContext(ctx, b.opt.scapefs, "status", "--json", b.point).Output()
 	if err != nil {
-		return 0, fmt.Errorf("status: %w", err)
+		return s, fmt.Errorf("status: %w", err)
 	}
-	var s struct {
-		Opens int `json:"opens"`
-	}
-	return s.Opens, json.Unmarshal(out, &s)
+	return s, json.Unmarshal(out, &s)
 }

@@ -27,6 +27,7 @@ type options struct {
 	megabytes    int
 	rounds       int
 	cache        int64
+	big          int
 	only         string
 	json         string
 	strict       bool
@@ -59,6 +60,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&opt.megabytes, "mb", 1024, "size of the model in MiB")
 	f.IntVar(&opt.rounds, "rounds", 3, "how many rounds; the median counts")
 	f.Int64Var(&opt.cache, "cache", 256<<20, "--cache-size of the mounts, in `BYTES`")
+	f.IntVar(&opt.big, "big", 0, "also have 32 readers read a file of so many `GIB` in a container of 512 MiB; 16 takes some minutes")
 	f.StringVar(&opt.only, "only", "", "only the workloads that this regular `EXPRESSION` matches")
 	f.StringVar(&opt.json, "json", "", "write the result to `FILE`")
 	f.BoolVar(&opt.strict, "strict", false, "fail if a target is missed")

@@ -92,6 +92,7 @@ type result struct {
 	BlockUS  float64   `json:"decode_block_us"` // one block, from the page cache, one core
 	First    []float64 `json:"first_byte_s"`    // from mount to first byte, 1,000 archives
 	Opens    int       `json:"readdir_opens"`   // archives that listing them opened
+	Big      *bigRun   `json:"big,omitempty"`
 	Targets  []target  `json:"targets"`
 	Seconds  float64   `json:"seconds"` // that the run took
 	NotThere []string  `json:"not_measured,omitempty"`
@@ -140,6 +141,12 @@ func measure(ctx context.Context, opt options) (*result, error) {
 			}
 		}
 		if err := b.firstByte(ctx, res); err != nil {
+			return nil, err
+		}
+	}
+	if opt.big > 0 {
+		fmt.Fprintf(os.Stderr, "%4.0f s  32 readers of %d GiB in 512 MiB\n", time.Since(start).Seconds(), opt.big)
+		if res.Big, err = b.big(ctx, opt.big); err != nil {
 			return nil, err
 		}
 	}

@@ -82,7 +82,7 @@ func writeTensors(path string, list []matrix, seed uint64) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := bufio.NewWriterSize(f, 1<<20)
-	if err := writeHeader(w, list); err != nil {
+	if err := writeEntries(w, list); err != nil {
 		return err
 	}
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -102,7 +102,7 @@ func writeTensors(path string, list []matrix, seed uint64) (err error) {
 	return w.Flush()
 }
 
-func writeHeader(w io.Writer, list []matrix) error {
+func writeEntries(w io.Writer, list []matrix) error {
 	header := map[string]any{}
 	at := 0
 	for _, m := range list {

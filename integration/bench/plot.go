@@ -78,7 +78,7 @@ func (r *result) plot(title string, names []string) []byte {
 			}
 			bars = append(bars, newBar(c, y))
 			y += barHeight + 4
-			most = max(most, slices.Max(c.all(measurement.speed)))
+			most = max(most, slices.Max(c.all(speedOf)))
 		}
 		if len(bars) > before {
 			groups = append(groups, group)
@@ -104,7 +104,7 @@ func (r *result) plot(title string, names []string) []byte {
 }
 
 func newBar(c *cell, y float64) *plotBar {
-	speeds := c.all(measurement.speed)
+	speeds := c.all(speedOf)
 	b := &plotBar{Class: "other", Name: c.Subject, value: median(speeds), Y: y, Height: barHeight,
 		TextY: y + barHeight - 5, Middle: y + barHeight/2, From: slices.Min(speeds), To: slices.Max(speeds)}
 	b.Value = fmt.Sprintf("%.2f", b.value)

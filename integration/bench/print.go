@@ -76,6 +76,11 @@ func (r *result) print(out io.Writer) error {
 			return err
 		}
 	}
+	if g := r.Big; g != nil {
+		fmt.Fprintf(out, "\n### 32 readers of one file of %.1f GB in a container of %d MiB\n\n"+
+			"%.2f GB/s; a read of 1 MiB took %.0f µs (p50), %.0f (p99), %.0f at most. The daemon took %d MiB, %d of them cache; %d processes were killed.\n",
+			float64(g.Bytes)/1e9, g.Limit>>20, g.speed(), g.P50, g.P99, g.Max, g.Peak>>20, g.Cache>>20, g.Kills)
+	}
 	for _, note := range r.NotThere {
 		fmt.Fprintf(out, "\nNot measured: %s.\n", note)
 	}
@@ -128,10 +133,10 @@ func (c *cell) cells() []string {
 			return of(m) / (float64(m.Bytes) / 1e9)
 		}
 	}
-	speeds := c.all(measurement.speed)
+	speeds := c.all(speedOf)
 	return []string{
 		c.Subject,
-		get("%.3g", measurement.speed),
+		get("%.3g", speedOf),
 		fmt.Sprintf("%.3g–%.3g", slices.Min(speeds), slices.Max(speeds)),
 		get("%.0f", func(m measurement) float64 { return float64(m.Ops) / m.Seconds }),
 		get("%.0f", func(m measurement) float64 { return m.P50 }),

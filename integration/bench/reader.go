@@ -33,16 +33,17 @@ type sample struct {
 
 // ways are the ways to read a folder. Each tells clock what every operation took.
 var ways = map[string]func(dir string, c *clock) error{
-	"read":     eachShard(1, readThrough),
-	"mmap":     eachShard(1, mapThrough),
-	"names":    func(dir string, c *clock) error { return tensors(dir, 1, 1<<30, c) },
-	"shards4":  eachShard(4, mapThrough),
-	"faults1":  func(dir string, c *clock) error { return tensors(dir, 1, 64<<10, c) },
-	"faults32": func(dir string, c *clock) error { return tensors(dir, 32, 64<<10, c) },
-	"direct16": eachShard(1, directThrough),
-	"random4k": randomly,
-	"walk":     walk,
-	"small":    readSmall,
+	"read":      eachShard(1, readThrough),
+	"mmap":      eachShard(1, mapThrough),
+	"names":     func(dir string, c *clock) error { return tensors(dir, 1, 1<<30, c) },
+	"shards4":   eachShard(4, mapThrough),
+	"faults1":   func(dir string, c *clock) error { return tensors(dir, 1, 64<<10, c) },
+	"faults32":  func(dir string, c *clock) error { return tensors(dir, 32, 64<<10, c) },
+	"direct16":  eachShard(1, directThrough),
+	"random4k":  randomly,
+	"walk":      walk,
+	"small":     readSmall,
+	"stripes32": stripes,
 }
 
 // readMain reads the folder args[1] in the way args[0] and prints a sample.
@@ -146,11 +147,15 @@ func readThrough(path string, c *clock) error {
 		return err
 	}
 	defer f.Close()
+	return readAll(f, c)
+}
+
+func readAll(r io.Reader, c *clock) error {
 	var l lap
 	defer c.add(&l)
 	for buf := make([]byte, 1<<20); ; {
 		start := time.Now()
-		n, err := f.Read(buf)
+		n, err := r.Read(buf)
 		if err == io.EOF {
 			return nil
 		}

@@ -67,6 +67,11 @@ func targets(r *result) (list []target) {
 			target{"mount to first byte, 1,000 archives, s", 0.3, median(r.First), true},
 			target{"archives that listing 1,000 of them opens", 0, float64(r.Opens), true})
 	}
+	if g := r.Big; g != nil {
+		list = append(list,
+			target{"the same under 512 MiB and 32 readers, MiB", beyondCache >> 20, float64(g.Peak-g.Cache) / (1 << 20), true},
+			target{"processes killed for want of memory", 0, float64(g.Kills), true})
+	}
 	return list
 }
 
@@ -84,7 +89,9 @@ func (r *result) speedRatio(w1, s1, w2, s2 string) float64 {
 }
 
 // speed is in GB/s, 10^9 bytes.
-func (m measurement) speed() float64 { return float64(m.Bytes) / 1e9 / m.Seconds }
+func (s sample) speed() float64 { return float64(s.Bytes) / 1e9 / s.Seconds }
+
+func speedOf(m measurement) float64 { return m.speed() }
 
 func (c *cell) median(of func(measurement) float64) float64 {
 	return median(c.all(of))
