@@ -17,6 +17,7 @@ import (
 
 	"github.com/scapefs/scapefs/codec"
 	"github.com/scapefs/scapefs/index"
+	"github.com/scapefs/scapefs/internal/disk"
 	"github.com/scapefs/scapefs/safetensors"
 	"github.com/zeebo/xxh3"
 )
@@ -45,6 +46,10 @@ type PackOptions struct {
 	Progress func(done, total int64)
 	// Warn is told what does not prevent packing.
 	Warn func(message string)
+
+	// Tests make disks fail by these.
+	fault func(disk.Op) error
+	reads func(io.ReaderAt) io.ReaderAt // what the source is read through
 }
 
 func (opt PackOptions) withDefaults() (PackOptions, error) {
@@ -65,6 +70,9 @@ func (opt PackOptions) withDefaults() (PackOptions, error) {
 	opt.Progress = progressOrNone(opt.Progress)
 	if opt.Warn == nil {
 		opt.Warn = func(string) {}
+	}
+	if opt.reads == nil {
+		opt.reads = func(f io.ReaderAt) io.ReaderAt { return f }
 	}
 	return opt, nil
 }
@@ -127,26 +135,29 @@ func pack(ctx context.Context, dst, src string, opt PackOptions) (Result, error)
 	if err != nil {
 		return Result{}, err
 	}
-	out, err := createOutput(dst, opt.Overwrite)
+	out, err := disk.Create(dst, disk.Options{Overwrite: opt.Overwrite, Fault: opt.fault})
 	if err != nil {
 		return Result{}, err
 	}
-	defer out.discard()
+	defer out.Discard()
 
 	w := newWriter(f, info, spans, out, opt)
 	if err := w.write(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := out.finish(info.Mode().Perm(), time.Time{}); err != nil {
+	if err := out.Finish(info.Mode().Perm(), time.Time{}); err != nil {
 		return Result{}, err
 	}
-	if err := w.verify(ctx, out.f.Name()); err != nil {
+	if err := w.verify(ctx, out.TempName()); err != nil {
 		return Result{}, fmt.Errorf("archive does not decode to the original: %w", err)
 	}
 	if err := unchanged(src, info); err != nil {
 		return Result{}, err
 	}
-	return w.result(), out.commit()
+	if err := out.Commit(); err != nil {
+		return Result{}, err
+	}
+	return w.result(), nil
 }
 
 // planFile cuts the file into chunks along its tensors.
@@ -174,13 +185,19 @@ func unchanged(path string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	return compareInfo(info, now)
+	if err := compareInfo(info, now); err != nil {
+		return err
+	}
+	if !disk.ChangeTime(info).Equal(disk.ChangeTime(now)) {
+		return fmt.Errorf("%w: something was done to it, though size and mtime are the same", ErrChanged)
+	}
+	return nil
 }
 
 // writer writes one archive.
 type writer struct {
 	opt   PackOptions
-	src   *os.File
+	src   io.ReaderAt
 	info  fs.FileInfo
 	spans []Span
 	out   io.Writer
@@ -206,7 +223,7 @@ type encoded struct {
 }
 
 func newWriter(src *os.File, info fs.FileInfo, spans []Span, out io.Writer, opt PackOptions) *writer {
-	w := &writer{opt: opt, src: src, info: info, spans: spans, out: out, sum: sha256.New(), records: map[[32]byte]int{}, refers: map[int]bool{}}
+	w := &writer{opt: opt, src: opt.reads(src), info: info, spans: spans, out: out, sum: sha256.New(), records: map[[32]byte]int{}, refers: map[int]bool{}}
 	w.buffers.New = func() any { return new(encoded) }
 	w.idx.Rows = make([]index.Row, 0, len(spans))
 	w.idx.Meta = index.Meta{

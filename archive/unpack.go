@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/scapefs/scapefs/index"
+	"github.com/scapefs/scapefs/internal/disk"
 )
 
 // UnpackOptions are the choices Unpack leaves to its caller.
@@ -20,6 +21,8 @@ type UnpackOptions struct {
 	// Progress is told after every chunk how many bytes of the original are
 	// done. It is called by one goroutine at a time.
 	Progress func(done, total int64)
+
+	fault func(disk.Op) error // tests make disks fail by it
 }
 
 // Unpack makes the original, as file dst with its mtime and mode, of the
@@ -35,11 +38,11 @@ func Unpack(ctx context.Context, dst string, r *Reader, opt UnpackOptions) error
 }
 
 func unpack(ctx context.Context, dst string, r *Reader, opt UnpackOptions) error {
-	out, err := createOutput(dst, opt.Overwrite)
+	out, err := disk.Create(dst, disk.Options{Overwrite: opt.Overwrite, Fault: opt.fault})
 	if err != nil {
 		return err
 	}
-	defer out.discard()
+	defer out.Discard()
 	d := newDecoding(r, opt.Progress)
 	add := func(i int, c *decoded) error {
 		if c.err != nil {
@@ -53,10 +56,10 @@ func unpack(ctx context.Context, dst string, r *Reader, opt UnpackOptions) error
 	if err := d.checkSum(); err != nil {
 		return err
 	}
-	if err := out.finish(r.idx.Meta.Mode, r.idx.Meta.MTime); err != nil {
+	if err := out.Finish(r.idx.Meta.Mode, r.idx.Meta.MTime); err != nil {
 		return err
 	}
-	return out.commit()
+	return out.Commit()
 }
 
 // decoding decodes a whole archive.

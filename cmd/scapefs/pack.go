@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/internal/disk"
 )
 
 func packCommand() *cli.Command {
@@ -34,6 +36,8 @@ func packCommand() *cli.Command {
 			&cli.StringFlag{Name: "profile", Usage: "code by the `PROFILE` that train made, with a codec that needs one"},
 			sizeFlag("chunk-size", "original `BYTES` of a chunk, as 4MiB", &chunk),
 			jobsFlag(),
+			&cli.BoolFlag{Name: "force", Usage: "overwrite files in OUT that are no copies of the source's"},
+			&cli.BoolFlag{Name: "follow-symlinks", Usage: "take what links in a folder point to; without it they stay links"},
 			&cli.BoolFlag{Name: "replace", Usage: "remove each original once its archive is on disk and decodes to it"},
 		},
 		Action: func(c *cli.Context) error { return pack(c, int64(chunk)) },
@@ -64,6 +68,7 @@ func pack(c *cli.Context, chunkLen int64) error {
 		convertAny: func(name string) (string, bool) { return archive.ArchiveName(name), true },
 		shown:      shownName,
 		inPlace:    p.replace,
+		follow:     c.Bool("follow-symlinks"),
 		stderr:     p.stderr,
 	})
 	if err != nil {
@@ -72,7 +77,7 @@ func pack(c *cli.Context, chunkLen int64) error {
 	if err := p.check(steps); err != nil {
 		return err
 	}
-	d := &doer{convert: p.pack, refresh: true, stdout: p.stdout, stderr: p.stderr}
+	d := &doer{convert: p.pack, overwrite: c.Bool("force"), stdout: p.stdout, stderr: p.stderr}
 	return d.do(c.Context, steps)
 }
 
@@ -138,14 +143,18 @@ func (p *packer) pack(ctx context.Context, s step) error {
 		return err
 	}
 	if there == current {
+		if err := disk.Flush(s.dst); err != nil {
+			return err
+		}
 		fmt.Fprintf(p.stdout, "%s: up to date\n", s.dst)
 		if !p.replace {
 			return nil
 		}
-		if err := p.compare(ctx, s); err != nil {
+		sum, err := p.verified(ctx, s)
+		if err != nil {
 			return err
 		}
-		return p.remove(s)
+		return p.remove(ctx, s, sum)
 	}
 	opt := p.opt
 	opt.Overwrite = there == stale
@@ -162,7 +171,7 @@ func (p *packer) pack(ctx context.Context, s step) error {
 		humanize.IBytes(uint64(res.Stored)), humanize.IBytes(uint64(res.Original)), ratio(res.Original, res.Stored))
 	if p.replace {
 		s.info = res.Source
-		return p.remove(s)
+		return p.remove(ctx, s, res.SHA256)
 	}
 	return nil
 }
@@ -215,49 +224,57 @@ func lookAt(ctx context.Context, s step) (presence, error) {
 	return stale, nil
 }
 
-// compare proves that the archive at s.dst, made earlier, holds the bytes of
-// s.src.
-func (p *packer) compare(ctx context.Context, s step) error {
+// verified decodes the archive at s.dst, made earlier, and gives the SHA-256 of
+// what it holds.
+func (p *packer) verified(ctx context.Context, s step) (sum [sha256.Size]byte, err error) {
 	r, err := openArchive(ctx, s.dst)
 	if err != nil {
-		return err
+		return sum, err
 	}
 	defer r.Close()
-	if err := verifyReader(ctx, p.stderr, filepath.Base(s.dst), r, p.opt.Jobs); err != nil {
-		return err
-	}
-	sum, err := hashFile(ctx, s.src)
+	err = verifyReader(ctx, p.stderr, filepath.Base(s.dst), r, p.opt.Jobs)
+	return r.Index().Meta.SHA256, err
+}
+
+// remove removes the original, if it is still the file that was planned and has
+// the bytes of the archive, whose SHA-256 is sum. Size and mtime prove nothing:
+// all is read once more, last of all.
+func (p *packer) remove(ctx context.Context, s step, sum [sha256.Size]byte) error {
+	f, err := os.OpenFile(s.src, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
-	if sum != r.Index().Meta.SHA256 {
-		return fmt.Errorf("%s is not the archive of %s, though its size and mtime are: remove the archive and pack again", s.dst, s.src)
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// remove removes the original, if it is still the file that was packed.
-func (p *packer) remove(s step) error {
+	if !os.SameFile(before, s.info) || !sameStamp(before, s.info) {
+		return fmt.Errorf("%s: not removed: %w", s.src, archive.ErrChanged)
+	}
+	got, err := hashFile(ctx, f)
+	if err != nil {
+		return err
+	}
+	if got != sum {
+		return fmt.Errorf("%s: not removed: %s is not the archive of it, though size and mtime are the same: remove the archive and pack again", s.src, s.dst)
+	}
 	now, err := os.Lstat(s.src)
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(now, s.info) || !sameStamp(now, s.info) {
+	if !os.SameFile(before, now) || !sameStamp(before, now) || !disk.ChangeTime(before).Equal(disk.ChangeTime(now)) {
 		return fmt.Errorf("%s: not removed: %w", s.src, archive.ErrChanged)
 	}
 	if err := os.Remove(s.src); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "%s: removed\n", s.src)
-	return nil
+	return disk.SyncDir(filepath.Dir(s.src))
 }
 
-func hashFile(ctx context.Context, path string) (sum [sha256.Size]byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return sum, err
-	}
-	defer f.Close()
+// hashFile gives the SHA-256 of the rest of f.
+func hashFile(ctx context.Context, f io.Reader) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	if _, err := readAll(h, contextReader{ctx, f}); err != nil {
 		return sum, err

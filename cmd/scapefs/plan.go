@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -27,6 +26,12 @@ type step struct {
 	do       action
 	src, dst string
 	info     fs.FileInfo
+	// within is the folder below which the way to dst has no links; "" if dst
+	// was named on the command line.
+	within string
+	// tree is the real path of the folder that src is of, if its result stands
+	// elsewhere.
+	tree string
 }
 
 // rule says what pack or unpack do with names.
@@ -40,6 +45,8 @@ type rule struct {
 	shown func(name string) string
 	// inPlace says that a folder may be converted without an OUT.
 	inPlace bool
+	// follow takes what links in a folder point to instead of the links.
+	follow bool
 	// stderr is where it is told what is left out.
 	stderr io.Writer
 }
@@ -48,8 +55,15 @@ type rule struct {
 // what is in them. Nothing has been touched when it fails.
 func planSteps(srcs []string, out string, r rule) ([]step, error) {
 	intoFolder := len(srcs) > 1 && out != "" || strings.HasSuffix(out, "/") || isDir(out)
+	out, err := cleanPath(out)
+	if err != nil {
+		return nil, err
+	}
 	var steps []step
 	for _, src := range srcs {
+		if src, err = cleanPath(src); err != nil {
+			return nil, err
+		}
 		info, err := os.Stat(src)
 		if err != nil {
 			return nil, err
@@ -68,7 +82,10 @@ func planSteps(srcs []string, out string, r rule) ([]step, error) {
 		}
 		steps = append(steps, more...)
 	}
-	return steps, checkClashes(steps, r)
+	if err := checkClashes(steps, r); err != nil {
+		return nil, err
+	}
+	return steps, checkOriginals(steps)
 }
 
 func planFile(src, out string, intoFolder bool, info fs.FileInfo, r rule) ([]step, error) {
@@ -77,15 +94,15 @@ func planFile(src, out string, intoFolder bool, info fs.FileInfo, r rule) ([]ste
 	case !ok && (out == "" || intoFolder):
 		return nil, usagef("%s is not named like an archive (X%s or N%s): say with -o FILE what it becomes", src, archive.ArchiveSuffix, archive.AnySuffix)
 	case out == "":
-		return []step{{convert, src, filepath.Join(filepath.Dir(src), name), info}}, nil
+		return []step{{do: convert, src: src, dst: filepath.Join(filepath.Dir(src), name), info: info}}, nil
 	case !intoFolder:
-		return []step{{convert, src, out, info}}, nil
+		return []step{{do: convert, src: src, dst: out, info: info}}, nil
 	}
 	var steps []step
 	if !isDir(out) {
-		steps = append(steps, step{do: makeDir, dst: filepath.Clean(out)})
+		steps = append(steps, step{do: makeDir, dst: out})
 	}
-	return append(steps, step{convert, src, filepath.Join(out, name), info}), nil
+	return append(steps, step{do: convert, src: src, dst: filepath.Join(out, name), info: info}), nil
 }
 
 func planTree(root, out string, r rule) ([]step, error) {
@@ -102,47 +119,9 @@ func planTree(root, out string, r rule) ([]step, error) {
 	} else if err := checkApart(root, out); err != nil {
 		return nil, err
 	}
-	var steps []step
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		s, ok, err := planEntry(root, path, out, d, r)
-		if ok && (s.do == convert || !inPlace) {
-			steps = append(steps, s)
-		}
-		return err
-	})
-	return steps, err
-}
-
-// planEntry gives the step for an entry of the folder root; false if there is
-// nothing to do for it.
-func planEntry(root, path, out string, d fs.DirEntry, r rule) (step, bool, error) {
-	info, err := d.Info()
-	if err != nil {
-		return step{}, false, err
-	}
-	rel, err := filepath.Rel(root, path)
-	if err != nil {
-		return step{}, false, err
-	}
-	s := step{src: path, dst: filepath.Join(out, rel), info: info}
-	switch info.Mode().Type() {
-	case fs.ModeDir:
-		s.do = makeDir
-	case fs.ModeSymlink:
-		s.do = copyLink
-	case 0:
-		s.do = copyFile
-		if name, ok := r.convert(d.Name()); ok {
-			s.do, s.dst = convert, filepath.Join(filepath.Dir(s.dst), name)
-		}
-	default:
-		fmt.Fprintf(r.stderr, "scapefs: warning: %s is neither file, folder nor link: left out\n", path)
-		return s, false, nil
-	}
-	return s, true, nil
+	t := tree{root: root, out: out, inPlace: inPlace, rule: r}
+	err = t.walk(root, out, nil)
+	return t.steps, err
 }
 
 // checkApart refuses an OUT within the folder it is made of: what is written
@@ -179,20 +158,6 @@ func checkClashes(steps []step, r rule) error {
 		taken[key] = s
 	}
 	return nil
-}
-
-// realPath is the absolute path without links of a file that need not exist.
-func realPath(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	real, err := filepath.EvalSymlinks(abs)
-	if !errors.Is(err, fs.ErrNotExist) || abs == "/" {
-		return real, err
-	}
-	parent, err := realPath(filepath.Dir(abs))
-	return filepath.Join(parent, filepath.Base(abs)), err
 }
 
 func isDir(path string) bool {

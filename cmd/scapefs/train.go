@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/internal/disk"
 	"github.com/scapefs/scapefs/safetensors"
 )
 
@@ -109,18 +111,19 @@ func learn(ctx context.Context, stderr io.Writer, t *codec.Trainer, path string)
 }
 
 // writeNew writes a file that does not exist yet, whole or not at all.
-func writeNew(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".scapefs-*.tmp")
-	if err != nil {
-		return err
+func writeNew(path string, b []byte) error {
+	f, err := disk.Create(path, disk.Options{})
+	if err == nil {
+		defer f.Discard()
+		_, err = f.Write(b)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
+	if err == nil {
+		err = f.Finish(0o644, time.Time{})
 	}
-	if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+	if err == nil {
+		err = f.Commit()
+	}
+	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists: remove it, or choose another name", path)
 	}
 	return err

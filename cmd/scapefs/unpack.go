@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/scapefs/scapefs/archive"
+	"github.com/scapefs/scapefs/index"
+	"github.com/scapefs/scapefs/internal/disk"
 )
 
 func unpackCommand() *cli.Command {
@@ -19,11 +22,13 @@ func unpackCommand() *cli.Command {
 		Usage:     "restore originals from archives, byte for byte",
 		ArgsUsage: "SRC...",
 		Description: "X.scape becomes X.safetensors, N.scapef becomes N, beside the archive or in OUT,\n" +
-			"with the original's mtime and mode. A folder becomes the same tree under OUT.",
+			"with the original's mtime and mode. A folder becomes the same tree under OUT.\n" +
+			"Run again, it goes on where it stopped.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `OUT`, a file or a folder"},
 			jobsFlag(),
 			&cli.BoolFlag{Name: "force", Usage: "overwrite files that exist"},
+			&cli.BoolFlag{Name: "follow-symlinks", Usage: "take what links in a folder point to; without it they stay links"},
 		},
 		Action: unpack,
 	}
@@ -42,6 +47,7 @@ func unpack(c *cli.Context) error {
 		convertAny: archive.OriginalName,
 		shown:      func(name string) string { return name },
 		inPlace:    true,
+		follow:     c.Bool("follow-symlinks"),
 		stderr:     c.App.ErrWriter,
 	})
 	if err != nil {
@@ -60,6 +66,14 @@ func (d *doer) unpack(ctx context.Context, s step, opt archive.UnpackOptions) er
 		return err
 	}
 	defer r.Close()
+	if !opt.Overwrite {
+		if done, err := isUnpacked(ctx, s.dst, r.Index().Meta); err != nil {
+			return err
+		} else if done {
+			fmt.Fprintf(d.stdout, "%s: up to date\n", s.dst)
+			return nil
+		}
+	}
 	if err := d.unpackOne(ctx, s, r, opt); errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists: remove it, or overwrite it with --force", s.dst)
 	} else if err != nil {
@@ -67,6 +81,25 @@ func (d *doer) unpack(ctx context.Context, s step, opt archive.UnpackOptions) er
 	}
 	fmt.Fprintf(d.stdout, "%s: %s\n", s.dst, humanize.IBytes(uint64(r.Size())))
 	return nil
+}
+
+// isUnpacked reports whether the file at path is the original that meta tells
+// of, as an earlier run made it. It is on disk then.
+func isUnpacked(ctx context.Context, path string, meta index.Meta) (bool, error) {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != meta.Size || !info.ModTime().Equal(meta.MTime) {
+		return false, nil
+	}
+	if err := disk.Flush(path); err != nil {
+		return false, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	sum, err := hashFile(ctx, f)
+	return err == nil && sum == meta.SHA256, err
 }
 
 func (d *doer) unpackOne(ctx context.Context, s step, r *archive.Reader, opt archive.UnpackOptions) error {

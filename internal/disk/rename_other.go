@@ -1,6 +1,6 @@
 //go:build !linux
 
-package archive
+package disk
 
 // renameNoReplace renames from to to unless there is a file of that name; it
 // then fails with fs.ErrExist.
