@@ -265,7 +265,8 @@ func (b *bench) settle(w workload, s subject) error {
 		return err
 	}
 	if !w.light {
-		if err := hostmem.Back(int64(b.opt.megabytes) << 21); err != nil {
+		// The file, its archive, and what the daemon keeps.
+		if err := hostmem.Back(int64(b.opt.megabytes)<<20*7/4 + b.opt.cache + beyondCache); err != nil {
 			return err
 		}
 	}

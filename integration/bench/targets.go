@@ -69,7 +69,7 @@ func targets(r *result) (list []target) {
 	}
 	if g := r.Big; g != nil {
 		list = append(list,
-			target{"the same under 512 MiB and 32 readers, MiB", beyondCache >> 20, float64(g.Peak-g.Cache) / (1 << 20), true},
+			target{"the same with 32 readers in a container of 512 MiB, MiB", beyondCache >> 20, float64(g.Peak-g.Cache) / (1 << 20), true},
 			target{"processes killed for want of memory", 0, float64(g.Kills), true})
 	}
 	return list
