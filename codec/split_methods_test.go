@@ -151,7 +151,11 @@ func TestSplitMethodsOfOtherTypes(t *testing.T) {
 
 func TestLZMA(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 16))
-	for _, n := range []int{1, 2, 100, 4096, 70_000, 1 << 20} {
+	lengths := []int{1, 2, 100, 4096, 70_000, 1 << 20}
+	if testing.Short() {
+		lengths = lengths[:5]
+	}
+	for _, n := range lengths {
 		symbols := make([]byte, n)
 		for i := range symbols {
 			symbols[i] = byte(r.IntN(16) * r.IntN(4))
