@@ -56,12 +56,12 @@ func warmup(c *cli.Context) error {
 	if n == 0 {
 		n = warmupJobs
 	}
-	files, total, err := filesToWarm(c.Args().Slice())
+	files, err := filesToWarm(c.Args().Slice())
 	if err != nil {
 		return err
 	}
-	b := newBar(c.App.ErrWriter, "warmup", total)
-	w, err := warmAll(c.Context, c.App.ErrWriter, files, n, func(done int64) { b.set(done, total) })
+	b := newBar(c.App.ErrWriter, "warmup", files.size)
+	w, err := warmAll(c.Context, c.App.ErrWriter, files.paths, n, func(done int64) { b.set(done, files.size) })
 	b.end()
 	if c.Context.Err() != nil {
 		return err
@@ -73,53 +73,63 @@ func warmup(c *cli.Context) error {
 	return err
 }
 
-// filesToWarm lists the regular files of paths and of the folders among them,
-// each file once, with the sum of their sizes. Links to files count as these:
-// the snapshots of a model hub are made of links.
-func filesToWarm(paths []string) (files []string, total int64, err error) {
-	type id struct{ dev, ino uint64 }
-	seen := make(map[id]bool)
-	add := func(path string) error {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
+// warmList is the files to be read, each once.
+type warmList struct {
+	paths []string
+	size  int64 // of all
+	seen  map[fileID]bool
+}
+
+type fileID struct{ dev, ino uint64 }
+
+// filesToWarm lists the regular files of paths and of the folders among them.
+// Links to files count as these: the snapshots of a model hub are made of
+// links.
+func filesToWarm(paths []string) (*warmList, error) {
+	l := &warmList{seen: make(map[fileID]bool)}
+	for _, path := range paths {
+		add := l.add
+		if isDir(path) {
+			add = l.addFolder
 		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		if !info.Mode().IsRegular() || ok && seen[id{uint64(st.Dev), st.Ino}] {
+		if err := add(path); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func (l *warmList) add(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		id := fileID{uint64(st.Dev), st.Ino}
+		if l.seen[id] {
 			return nil
 		}
-		if ok {
-			seen[id{uint64(st.Dev), st.Ino}] = true
-		}
-		files, total = append(files, path), total+info.Size()
-		return nil
+		l.seen[id] = true
 	}
-	for _, path := range paths {
-		if !isDir(path) {
-			if err := add(path); err != nil {
-				return nil, 0, err
-			}
-			continue
-		}
-		root, err := filepath.EvalSymlinks(path) // a link would not be walked
-		if err != nil {
-			return nil, 0, err
-		}
-		err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			err = add(path)
-			if errors.Is(err, os.ErrNotExist) && d.Type()&fs.ModeSymlink != 0 {
-				return nil // a link that leads nowhere
-			}
+	l.paths, l.size = append(l.paths, path), l.size+info.Size()
+	return nil
+}
+
+func (l *warmList) addFolder(path string) error {
+	root, err := filepath.EvalSymlinks(path) // a link would not be walked
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
 			return err
-		})
-		if err != nil {
-			return nil, 0, err
 		}
-	}
-	return files, total, nil
+		err = l.add(path)
+		if errors.Is(err, os.ErrNotExist) && d.Type()&fs.ModeSymlink != 0 {
+			return nil // a link that leads nowhere
+		}
+		return err
+	})
 }
 
 // warmAll reads files, jobs of them at once, and tells progress how many bytes
