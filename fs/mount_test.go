@@ -239,7 +239,7 @@ func TestSequentialReaderIsServedFromReadahead(t *testing.T) {
 	shell(t, read+" count=8")
 	paused := r.server.Stats()
 	for wait := time.Now(); paused.DemandBytes+paused.AheadBytes < size; paused = r.server.Stats() {
-		if time.Since(wait) > 20*time.Second {
+		if time.Since(wait) > childTime {
 			t.Fatalf("%d bytes on demand and %d ahead, want %d together", paused.DemandBytes, paused.AheadBytes, size)
 		}
 		time.Sleep(time.Millisecond)
@@ -413,7 +413,7 @@ func TestUnmountWhileInUse(t *testing.T) {
 	go func() { r.server.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(childTime):
 		t.Error("the mount does not end with its last reader")
 	}
 }
