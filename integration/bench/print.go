@@ -57,8 +57,8 @@ func thisMachine(dir string) machine {
 // print prints tables in Markdown: the targets, then all that was measured.
 func (r *result) print(out io.Writer) error {
 	m := r.Machine
-	fmt.Fprintf(out, "%d cores (%s), %.0f GB of memory, Linux %s, %s, %s, %s; a run of %.0f s.\n\n",
-		m.Cores, m.CPU, float64(m.Memory)/1e9, m.Kernel, m.Disk, m.Go, m.Day, r.Seconds)
+	fmt.Fprintf(out, "%d cores (%s), %.0f GB of memory, Linux %s, %s, %s, %s; %s, a run of %.0f s.\n\n",
+		m.Cores, m.CPU, float64(m.Memory)/1e9, m.Kernel, m.Disk, m.Go, m.Day, r.rounds(), r.Seconds)
 	fmt.Fprintf(out, "The model: %.0f MB in %d shards, normal weights in bf16 with a scale for each row; archives %.3f times smaller, mounted with a cache of %d MiB. One block is decoded in %.0f µs on one core.\n",
 		float64(r.Model.Bytes)/1e6, shards, r.Model.Ratio, r.Model.Cache>>20, r.BlockUS)
 	if r.Model.Squashfs > 0 {
@@ -85,6 +85,18 @@ func (r *result) print(out io.Writer) error {
 		fmt.Fprintf(out, "\nNot measured: %s.\n", note)
 	}
 	return nil
+}
+
+// rounds says how many there were.
+func (r *result) rounds() string {
+	n := 0
+	for _, c := range r.Cells {
+		n = max(n, len(c.Rounds))
+	}
+	if n == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("%d rounds", n)
 }
 
 func (r *result) printTargets(out io.Writer) error {
