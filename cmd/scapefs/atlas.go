@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,6 +24,7 @@ func atlasCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object"},
 			&cli.BoolFlag{Name: "csv", Usage: "print comma-separated values, a row a tensor"},
+			&cli.StringFlag{Name: "html", Usage: "write a page with plots to `OUT`, which needs nothing beside it"},
 			&cli.BoolFlag{Name: "oracle", Usage: "compare the best method for every tensor with the best for all"},
 			&cli.StringFlag{Name: "methods", Value: "sample", Usage: "try the methods on `full` files, a sample, or none"},
 			&cli.StringFlag{Name: "profile", Usage: "try the methods that need a profile, too, with `FILE`"},
@@ -60,7 +63,21 @@ func runAtlas(c *cli.Context) error {
 		}
 		files = append(files, f)
 	}
+	if path := c.String("html"); path != "" {
+		if err := writePage(path, files); err != nil {
+			return err
+		}
+	}
 	return showAtlas(c, files)
+}
+
+// writePage writes the report to path, where it may replace an earlier one.
+func writePage(path string, files []*atlas.File) error {
+	var page bytes.Buffer
+	if err := atlas.WriteHTML(&page, files); err != nil {
+		return err
+	}
+	return os.WriteFile(path, page.Bytes(), 0o644)
 }
 
 // codeBy codes a file, or a sample of it.
