@@ -155,3 +155,42 @@ func deviceOf(t *testing.T, path string) uint64 {
 	}
 	return st.Dev
 }
+
+// Names of any bytes, of archives and of where they are mounted, are what they
+// are.
+func TestNamesOfAnyBytes(t *testing.T) {
+	names := []string{
+		" ", "a b", "new\nline", "tab\t", "\xff\xfe not UTF-8", "-rf", "back\\slash", `"quoted'`, "comma,equals=", "\x01\x7f",
+		"%s%n", "ünï", "#", "$(x)", "..."}
+	for _, odd := range []string{"plain", "a b", "comma,ro=x", "new\nline", "back\\slash", "\xff"} {
+		packed := filepath.Join(t.TempDir(), odd)
+		write(t, filepath.Join(packed, "plain.txt"), []byte("x"))
+		must(t, "pack", "-o", filepath.Join(packed, "m.scape"), small(t))
+		for _, name := range names {
+			copyFile(t, filepath.Join(packed, name+".scape"), filepath.Join(packed, "m.scape"))
+		}
+		point := filepath.Join(mountPoint(t), odd)
+		if err := os.Mkdir(point, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "mount", packed, point)
+		if shown := tree(t, point); len(shown) != len(names)+2 {
+			t.Errorf("mounted at %q: shows %q", odd, shown)
+		}
+		want, err := hashByRead(small(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			got, err := hashByRead(filepath.Join(point, name+".safetensors"))
+			if err != nil || got != want {
+				t.Errorf("%q: %v, SHA-256 equal %v", name, err, got == want)
+			}
+		}
+		must(t, "status", point)
+		must(t, "umount", point)
+		if shown := tree(t, point); len(shown) > 0 {
+			t.Errorf("%q is still mounted", odd)
+		}
+	}
+}
