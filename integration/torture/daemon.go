@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -41,6 +42,11 @@ type daemon struct {
 
 func newDaemon(c config, source, point, fullDisk string, r *report) (*daemon, error) {
 	d := &daemon{config: c, source: source, point: point}
+	if c.race { // which needs much memory, and has something to log
+		d.logFile = filepath.Join(fullDisk, "log")
+		r.Limits = []string{"the race detector"}
+		return d, nil
+	}
 	r.Limits = []string{fmt.Sprintf("%d descriptors", fileLimit)}
 	group, err := cgroup.New(cgroup.Limits{Memory: memoryLimit})
 	switch {
@@ -75,7 +81,11 @@ func (d *daemon) start() (err error) {
 }
 
 func (d *daemon) mount() error {
-	args := []string{"-c", `ulimit -n "$0"; exec "$@"`, strconv.Itoa(fileLimit),
+	files := fileLimit
+	if d.race {
+		files *= 16
+	}
+	args := []string{"-c", `ulimit -n "$0"; exec "$@"`, strconv.Itoa(files),
 		d.program, "mount", "--cache-size", strconv.Itoa(cacheSize)}
 	if d.logFile != "" {
 		args = append(args, "--log-file", d.logFile)
@@ -89,6 +99,7 @@ func (d *daemon) mount() error {
 	} else {
 		cmd = exec.CommandContext(ctx, "sh", args...)
 	}
+	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mount: %w: %s", err, out)
 	}
@@ -125,6 +136,15 @@ func (d *daemon) command(args ...string) ([]byte, error) {
 
 // alive reports whether the daemon is there.
 func (d *daemon) alive() bool { return unix.Kill(d.pid, 0) == nil }
+
+// lastWords is the end of what the daemon has logged.
+func (d *daemon) lastWords() string {
+	b, err := os.ReadFile(d.logFile)
+	if err != nil {
+		return "" // there is no log
+	}
+	return string(b[max(0, len(b)-8<<10):])
+}
 
 // gone waits for the daemon's end.
 func (d *daemon) gone() bool {

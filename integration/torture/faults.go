@@ -61,7 +61,7 @@ func (s *stage) faultRound() error {
 	s.report.Faults[f.name]++
 	if !s.daemon.alive() {
 		s.report.Bad.Deaths++
-		s.report.note("%s: the daemon has died", f.name)
+		s.report.note("%s: the daemon has died: %s", f.name, s.daemon.lastWords())
 		if err := s.daemon.start(); err != nil {
 			return err
 		}

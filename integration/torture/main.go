@@ -43,6 +43,7 @@ type config struct {
 	patience time.Duration // after which what has not answered hangs, once the fault is over
 	soak     bool
 	json     bool
+	race     bool      // the daemon is built with the race detector
 	log      io.Writer // of what goes on
 }
 
@@ -56,6 +57,7 @@ func run() (ok bool, err error) {
 	flag.DurationVar(&c.patience, "patience", time.Minute, "after how long what has not answered hangs, once a fault is over")
 	flag.BoolVar(&c.soak, "soak", false, "try no faults, but see whether anything grows")
 	flag.BoolVar(&c.json, "json", false, "print one JSON object on stdout")
+	flag.BoolVar(&c.race, "race", false, "build the daemon with the race detector, which ends it; its limits are off")
 	quiet := flag.Bool("quiet", false, "do not tell what goes on")
 	flag.Parse()
 	if flag.NArg() > 0 || c.files < 2 || c.tensors < 1 {
@@ -72,7 +74,7 @@ func run() (ok bool, err error) {
 	defer os.RemoveAll(dir)
 	if c.program == "" {
 		c.program = filepath.Join(dir, "scapefs")
-		build := exec.Command("go", "build", "-o", c.program, "github.com/scapefs/scapefs/cmd/scapefs")
+		build := exec.Command("go", "build", fmt.Sprintf("-race=%v", c.race), "-o", c.program, "github.com/scapefs/scapefs/cmd/scapefs")
 		if out, err := build.CombinedOutput(); err != nil {
 			return false, fmt.Errorf("build scapefs: %w\n%s", err, out)
 		}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/scapefs/scapefs/integration/torture/faulty"
@@ -174,6 +175,10 @@ func (s *stage) settle() {
 	s.stopReaders()
 	r.Seconds = time.Since(r.began).Seconds()
 	defer func() { r.Peak = s.daemon.peak }()
+	if log := s.daemon.lastWords(); strings.Contains(log, "DATA RACE") { // met on the way out
+		r.Bad.Deaths++
+		r.note("a daemon ended with %s", log)
+	}
 	var held string
 	for end := time.Now().Add(s.patience); time.Now().Before(end); time.Sleep(pollTime) {
 		now, status, err := s.daemon.sample()
@@ -183,7 +188,7 @@ func (s *stage) settle() {
 			return
 		}
 		r.End = now
-		if held = leaks(r.Begin, now); status.OpenFiles == 0 && status.CachePinned == 0 && held == "" {
+		if held = s.leaks(r.Begin, now); status.OpenFiles == 0 && status.CachePinned == 0 && held == "" {
 			return
 		}
 		held = fmt.Sprintf("%s; %d files open, %d bytes pinned", held, status.OpenFiles, status.CachePinned)
@@ -194,9 +199,9 @@ func (s *stage) settle() {
 
 // leaks says what a daemon without readers holds beyond what it held before.
 // The cache may be full now, and go-fuse keeps some goroutines ready.
-func leaks(before, now sample) string {
+func (s *stage) leaks(before, now sample) string {
 	switch {
-	case now.RSS > before.RSS+cacheSize+(32<<20):
+	case now.RSS > before.RSS+cacheSize+(32<<20) && !s.race: // whose memory is its own
 		return fmt.Sprintf("%d bytes of memory, %d before", now.RSS, before.RSS)
 	case now.Files > before.Files+4:
 		return fmt.Sprintf("%d descriptors, %d before", now.Files, before.Files)
