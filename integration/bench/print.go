@@ -145,11 +145,14 @@ func (c *cell) cells() []string {
 			return of(m) / (float64(m.Bytes) / 1e9)
 		}
 	}
-	speeds := c.all(speedOf)
+	spread := ""
+	if speeds := c.all(speedOf); slices.Max(speeds) > 0 {
+		spread = fmt.Sprintf("%.3g–%.3g", slices.Min(speeds), slices.Max(speeds))
+	}
 	return []string{
 		c.Subject,
 		get("%.3g", speedOf),
-		fmt.Sprintf("%.3g–%.3g", slices.Min(speeds), slices.Max(speeds)),
+		spread,
 		get("%.0f", func(m measurement) float64 { return float64(m.Ops) / m.Seconds }),
 		get("%.0f", func(m measurement) float64 { return m.P50 }),
 		get("%.0f", func(m measurement) float64 { return m.P99 }),
