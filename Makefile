@@ -77,6 +77,14 @@ bench-codec: ## measure the codec beside its peers, on SCAPEFS_CORPUS or testdat
 docs-codec: ## put the result of the last `make bench-codec` into docs/codec.md
 	go run ./internal/codecbench -doc docs/codec.md -plot docs/codec.svg $(BENCH_CODEC)
 
+.PHONY: methods
+methods: ## measure every method on SCAPEFS_CORPUS and write docs/methods.md
+	go run ./internal/methods
+
+.PHONY: check-methods
+check-methods: ## fail if the sizes in docs/methods.md are not those that the code gives
+	go run ./internal/methods -check
+
 .PHONY: peers
 peers: ## measure the peers alone (FILES=...; by default SCAPEFS_CORPUS or testdata)
 	@scripts/peers/peers.sh $(FILES)
