@@ -12,6 +12,11 @@ import (
 // A header of a 4 MiB chunk takes some 20 KiB with its tables.
 const headerCacheLen = 2 << 20
 
+// longHeaderLen bounds a parsed header that is kept alone though it is beyond the
+// limit: that of a chunk of a thousand small tensors, which each of its blocks
+// needs.
+const longHeaderLen = 8 << 20
+
 // headerCache keeps the parsed chunk headers that were used last, by their
 // position in the archive, up to a number of bytes.
 type headerCache struct {
@@ -19,15 +24,16 @@ type headerCache struct {
 	lru   *simplelru.LRU[int64, *codec.Chunk]
 	size  int
 	limit int
+	alone int // the limit of a header that is the only one
 }
 
-func newHeaderCache(limit int) headerCache {
+func newHeaderCache(limit, alone int) headerCache {
 	// The number of entries is bounded by their bytes alone.
 	lru, err := simplelru.NewLRU[int64, *codec.Chunk](math.MaxInt, nil)
 	if err != nil {
 		panic(err) // only a size below 1 is refused
 	}
-	return headerCache{mu: new(sync.Mutex), lru: lru, limit: limit}
+	return headerCache{mu: new(sync.Mutex), lru: lru, limit: limit, alone: alone}
 }
 
 // get gives the header at pos, or nil.
@@ -48,7 +54,7 @@ func (h *headerCache) add(pos int64, c *codec.Chunk) {
 	}
 	h.lru.Add(pos, c)
 	h.size += c.MemSize()
-	for h.size > h.limit {
+	for h.size > h.limit && !(h.lru.Len() == 1 && h.size <= h.alone) {
 		_, old, _ := h.lru.RemoveOldest()
 		h.size -= old.MemSize()
 	}

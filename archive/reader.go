@@ -29,7 +29,7 @@ type Reader struct {
 // error wraps ErrNotArchive, ErrVersion, ErrCorrupt, ErrChanged or what src
 // returned.
 func Open(ctx context.Context, src Source) (*Reader, error) {
-	r := &Reader{src: src, headers: newHeaderCache(headerCacheLen)}
+	r := &Reader{src: src, headers: newHeaderCache(headerCacheLen, longHeaderLen)}
 	if named, ok := src.(interface{ Name() string }); ok {
 		r.path = named.Name()
 	}

@@ -178,7 +178,7 @@ func TestHeaderCacheIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.headers = newHeaderCache(3 * one.MemSize())
+	r.headers = newHeaderCache(3*one.MemSize(), 0)
 	for n := range r.Index().Rows {
 		if _, err := r.Chunk(t.Context(), n); err != nil {
 			t.Fatal(err)
@@ -196,7 +196,7 @@ func TestHeaderCacheIsBounded(t *testing.T) {
 			t.Errorf("header %d kept: %v, want %v", n, got, want)
 		}
 	}
-	r.headers = newHeaderCache(one.MemSize() - 1)
+	r.headers = newHeaderCache(one.MemSize()-1, one.MemSize()-1)
 	if _, err := r.Chunk(t.Context(), 0); err != nil || r.headers.lru.Len() != 0 || r.headers.size != 0 {
 		t.Errorf("a header over the limit: %d kept, %v", r.headers.lru.Len(), err)
 	}

@@ -45,6 +45,15 @@ func newAlphabet(present []uint16, bound int) (alphabet, bool) {
 	return alphabet{}, false
 }
 
+// symbols is how many there are: from 0 on, each stands for a value below the
+// bound.
+func (a *alphabet) symbols() int {
+	if a.kind == alphabetList {
+		return len(a.list)
+	}
+	return min(a.bound-int(a.base), 256)
+}
+
 func (a *alphabet) value(symbol int) uint16 {
 	switch {
 	case a.kind == alphabetList:

@@ -56,7 +56,11 @@ const (
 	maxAxes    = 2
 	maxPlaces  = 1 << 20 // places that have a class of their own
 	maxStride  = 1 << 40 // elements
-	maxLag     = MaxBlockLen
+
+	// maxFreePlaces is how many places may take no bits of a header: a short one
+	// could otherwise ask for much memory.
+	maxFreePlaces = 256
+	maxLag        = MaxBlockLen
 )
 
 // fromChunk makes a context for elements that begin at element first of a
@@ -161,7 +165,7 @@ func (a *placeAxis) parse(b []byte) ([]byte, error) {
 		return nil, errShortHeader
 	}
 	width, b := uint(b[0]), b[1:]
-	if width > uint(bits.Len(maxClasses-1)) {
+	if width > uint(bits.Len(maxClasses-1)) || width == 0 && v[1] > maxFreePlaces {
 		return nil, fmt.Errorf("%w: places of %d bits", ErrCorrupt, width)
 	}
 	if uint64(len(b)) < (v[1]*uint64(width)+7)/8 {

@@ -1,6 +1,9 @@
 package codec
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // model is how blocks are coded: a split, and a coder for each of its streams;
 // of all elements, or of those that a selection leaves.
@@ -19,7 +22,10 @@ func newModel(s split) *model {
 	widths := s.streamBits()
 	m.streams = make([]stream, len(widths))
 	for i, w := range widths {
-		m.streams[i].bits, m.streams[i].isFirst = w, i == 0
+		m.streams[i].bits, m.streams[i].symbols, m.streams[i].isFirst = w, 1<<w, i == 0
+	}
+	if s.kind == splitTop {
+		m.streams[0].symbols = min(1<<widths[0], s.alpha.symbols())
 	}
 	return m
 }
@@ -97,7 +103,7 @@ func (m *model) width() int {
 
 // memSize is about the bytes that the model takes with its tables made.
 func (m *model) memSize() int {
-	size := 512
+	size := int(unsafe.Sizeof(*m)) + len(m.streams)*int(unsafe.Sizeof(stream{}))
 	if m.sel != nil {
 		size += 128 + len(m.sel.coded)
 	}

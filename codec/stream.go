@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -30,6 +31,7 @@ const (
 // are coded.
 type stream struct {
 	bits    int  // width of a symbol, 1 to 8
+	symbols int  // a symbol is below it, 1 to 2^bits
 	isFirst bool // of its model
 	coder   coder
 
@@ -127,8 +129,8 @@ func (s *stream) parse(b []byte, key func(symbol int) int, p *Profile) (rest []b
 		return s.parseContexts(uint(param), b, key)
 	}
 	s.constant = param
-	if param>>s.bits != 0 {
-		return nil, fmt.Errorf("%w: constant of more than %d bits", ErrCorrupt, s.bits)
+	if int(param) >= s.symbols {
+		return nil, fmt.Errorf("%w: constant %d of %d symbols", ErrCorrupt, param, s.symbols)
 	}
 	return b, nil
 }
@@ -223,8 +225,20 @@ func (s *stream) parseHuffman(streamsLog2 uint, b []byte) (rest []byte, err erro
 }
 
 func (s *stream) checkSymbols(n int) error {
-	if n > 1<<s.bits {
-		return fmt.Errorf("%w: %d symbols of %d bits", ErrCorrupt, n, s.bits)
+	if n > s.symbols {
+		return fmt.Errorf("%w: %d symbols of %d", ErrCorrupt, n, s.symbols)
+	}
+	return nil
+}
+
+// checkBytes refuses symbols that stand for nothing: coders of bytes could give
+// any.
+func (s *stream) checkBytes(b []byte) error {
+	if s.symbols == 256 || len(b) == 0 {
+		return nil
+	}
+	if most := slices.Max(b); int(most) >= s.symbols {
+		return fmt.Errorf("%w: symbol %d of %d", ErrCorrupt, most, s.symbols)
 	}
 	return nil
 }
@@ -260,20 +274,27 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 		return d.rans.init(d.ransTable(s), s.lanesLog2, src)
 	case coderHuffman:
 		return d.huffman.init(d.huffmanTable(s, n), s.streamsLog2, n, src)
+	case coderStored:
+		return s.checkBytes(src)
 	case coderZstd:
-		return decodeZstd(tools.zstdDecoder(), d.all(n), src)
+		err = decodeZstd(tools.zstdDecoder(), d.all(n), src)
 	case coderLZMA:
-		return decodeLZMA(d.all(n), src)
+		err = decodeLZMA(d.all(n), src)
 	case coderZstdDict:
-		return s.dict.decode(d.all(n), src)
+		err = s.dict.decode(d.all(n), src)
 	case coderContexts:
 		if s.context.kind == contextSymbol {
 			d.tables = s.contextTables(&d.ownContexts)
 			return d.rans.init(nil, s.lanesLog2, src)
 		}
 		return tools.contexts.decode(s, d.all(n), src, at)
+	default:
+		return nil
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return s.checkBytes(d.src)
 }
 
 // ransTable gives the table of s, kept with it if more than one block needs it.
@@ -325,6 +346,9 @@ func (d *streamDecoder) read(n int, symbols0 []byte) ([]byte, error) {
 		return dst, nil
 	case coderBits:
 		d.unpack(dst)
+		if d.stream.symbols < 1<<d.stream.bits {
+			return dst, d.stream.checkBytes(dst)
+		}
 		return dst, nil
 	case coderRANS:
 		return dst, d.rans.read(dst)
