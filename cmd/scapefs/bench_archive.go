@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
 	"sync/atomic"
 
@@ -13,7 +11,6 @@ import (
 
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
-	"github.com/scapefs/scapefs/index"
 )
 
 // codedSamples is all samples, coded in one way.
@@ -95,24 +92,13 @@ func (c *codedChunk) encode(enc *codec.Encoder, profile *codec.Profile) error {
 
 // archiveLen is the size of the archive that pack writes of these chunks.
 func archiveLen(s *sample, chunks []*codedChunk, profile *codec.Profile) (int64, error) {
-	idx := index.Index{Meta: index.Meta{Name: filepath.Base(s.Path), Size: s.Measured, ChunkSize: archive.DefaultChunkLen}}
-	if profile != nil {
-		idx.Profile = profile.Marshal()
-	}
-	pos := int64(index.HeaderLen)
-	records := map[[sha256.Size]byte]int{}
+	coded := make([]archive.Coded, len(chunks))
 	for i, c := range chunks {
-		row := index.Row{Pos: pos, Len: uint32(c.Len), HeaderLen: uint32(len(c.header)), PayloadLen: uint32(len(c.payload))}
-		first, seen := records[c.sum]
-		if seen && !(c.Referred && chunks[first].refers) {
-			row = idx.Rows[first]
-		} else {
-			records[c.sum] = i
-			pos = row.RecordEnd()
-		}
-		row.Off = c.Off
-		idx.Rows = append(idx.Rows, row)
+		coded[i] = archive.Coded{Len: c.Len, HeaderLen: len(c.header), PayloadLen: len(c.payload), Sum: c.sum, Refers: c.refers, Referred: c.Referred}
 	}
-	table, err := idx.Marshal()
-	return pos + int64(len(table)) + index.TrailerLen, err
+	carried := 0
+	if profile != nil {
+		carried = len(profile.Marshal())
+	}
+	return archive.Size(s.Path, coded, carried)
 }
