@@ -128,9 +128,11 @@ func (f *File) code(ctx context.Context, c Coder, chunks []int) ([]codedChunk, e
 			defer runtime.UnlockOSThread()
 			w := newWorker(c, profile)
 			for i := range next {
-				if coded[i], err = w.code(src, f, chunks[i], len(chunks) == len(f.spans)); err != nil {
+				chunk, err := w.code(src, f, chunks[i], len(chunks) == len(f.spans))
+				if err != nil {
 					return fmt.Errorf("%s: chunk %d by %s: %w", f.Path, chunks[i], c.Name(), err)
 				}
+				coded[i] = chunk
 			}
 			return nil
 		})
