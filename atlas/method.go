@@ -23,8 +23,8 @@ type Coder struct {
 	Profile *codec.Profile
 }
 
-// Coders lists what a file can be coded by; methods that need a profile are left
-// out if profile is nil.
+// Coders lists what a file can be coded by; methods that do not find what they
+// need in profile, which may be nil, are left out.
 func Coders(profile *codec.Profile) []Coder {
 	var list []Coder
 	for _, m := range append(codec.Methods(), codec.Auto) {
@@ -32,7 +32,7 @@ func Coders(profile *codec.Profile) []Coder {
 		if m == codec.Scape || m == codec.Auto {
 			levels = codec.Levels()
 		}
-		if m.NeedsProfile() && profile == nil {
+		if _, err := profile.For(m); err != nil {
 			continue
 		}
 		for _, l := range levels {

@@ -140,7 +140,18 @@ func (opt options) leavesOut(method string, size int64) bool {
 }
 
 // allCoders are those of package atlas, those that need a profile included.
-func allCoders() []atlas.Coder { return atlas.Coders(new(codec.Profile)) }
+func allCoders() (list []atlas.Coder) {
+	for _, m := range append(codec.Methods(), codec.Auto) {
+		levels := []codec.Level{codec.Balanced}
+		if m == codec.Scape || m == codec.Auto {
+			levels = codec.Levels()
+		}
+		for _, l := range levels {
+			list = append(list, atlas.Coder{Method: m, Level: l})
+		}
+	}
+	return list
+}
 
 // codersFor are those that make sense for a file: split methods are for one dtype.
 // Of the slow ones only one is tried on other files than bf16; in a quick measurement
