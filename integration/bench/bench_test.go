@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scapefs/scapefs/internal/report"
 	"golang.org/x/sys/unix"
 )
 
@@ -90,11 +91,11 @@ func TestShow(t *testing.T) {
 
 func TestWriteDoc(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "doc.md")
-	for _, text := range []string{"a\n" + docBegin + docEnd + "\nb\n", "a\n" + docBegin + "of yesterday\n" + docEnd + "\nb\n"} {
+	for _, text := range []string{"a\n<!-- bench: begin -->\n<!-- bench: end -->\nb\n", "a\n<!-- bench: begin -->\nof yesterday\n<!-- bench: end -->\nb\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := sampled().writeDoc(path); err != nil {
+		if err := report.Rewrite(path, docName, sampled().print); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
@@ -109,7 +110,7 @@ func TestWriteDoc(t *testing.T) {
 	if err := os.WriteFile(path, []byte("no markers"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := sampled().writeDoc(path); err == nil {
+	if err := report.Rewrite(path, docName, sampled().print); err == nil {
 		t.Error("no error without markers")
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,10 +9,9 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/scapefs/scapefs/internal/report"
 	"golang.org/x/sys/unix"
 )
 
@@ -100,7 +98,7 @@ func (r *result) rounds() string {
 }
 
 func (r *result) printTargets(out io.Writer) error {
-	t := newTable(out, "target", "bound", "measured", "")
+	t := report.NewTable(out, "target", "bound", "measured", "")
 	for _, g := range r.Targets {
 		bound, verdict := "≥", "met"
 		if g.AtMost {
@@ -109,9 +107,9 @@ func (r *result) printTargets(out io.Writer) error {
 		if !g.met() {
 			verdict = "**missed**"
 		}
-		t.row(g.What, fmt.Sprintf("%s %.4g", bound, g.Want), fmt.Sprintf("%.3g", g.Got), verdict)
+		t.Row(g.What, fmt.Sprintf("%s %.4g", bound, g.Want), fmt.Sprintf("%.3g", g.Got), verdict)
 	}
-	return t.w.Flush()
+	return t.Flush()
 }
 
 func (r *result) printWorkload(out io.Writer, w workload) error {
@@ -119,13 +117,13 @@ func (r *result) printWorkload(out io.Writer, w workload) error {
 		return nil
 	}
 	fmt.Fprintf(out, "\n### %s: %s\n\n", w.Name, w.What)
-	t := newTable(out, "", "GB/s", "from–to", "ops/s", "p50 µs", "p99 µs", "max µs", "daemon CPU s/GB", "reader CPU s/GB", "kernel CPU s/GB", "peak MiB")
+	t := report.NewTable(out, "", "GB/s", "from–to", "ops/s", "p50 µs", "p99 µs", "max µs", "daemon CPU s/GB", "reader CPU s/GB", "kernel CPU s/GB", "peak MiB")
 	for _, s := range w.subjects {
 		if c := r.find(w.Name, s.name); c != nil {
-			t.row(c.cells()...)
+			t.Row(c.cells()...)
 		}
 	}
-	return t.w.Flush()
+	return t.Flush()
 }
 
 // cells are the columns of a cell's row: medians over the rounds.
@@ -164,24 +162,8 @@ func (c *cell) cells() []string {
 	}
 }
 
-// table is one of Markdown, its columns aligned.
-type table struct{ w *tabwriter.Writer }
-
-func newTable(out io.Writer, columns ...string) table {
-	t := table{tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)}
-	t.row(columns...)
-	t.row(strings.Split(strings.Repeat("---|", len(columns)-1)+"---", "|")...)
-	return t
-}
-
-func (t table) row(cells ...string) {
-	fmt.Fprintf(t.w, "| %s\t|\n", strings.Join(cells, "\t| "))
-}
-
-const (
-	docBegin = "<!-- bench: begin -->\n"
-	docEnd   = "<!-- bench: end -->"
-)
+// docName is what the part of the document is called that show rewrites.
+const docName = "bench"
 
 // show puts a result where people read it.
 func show(opt options, path string) error {
@@ -194,7 +176,7 @@ func show(opt options, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if opt.doc != "" {
-		if err := res.writeDoc(opt.doc); err != nil {
+		if err := report.Rewrite(opt.doc, docName, res.print); err != nil {
 			return err
 		}
 	}
@@ -207,26 +189,4 @@ func show(opt options, path string) error {
 		}
 	}
 	return nil
-}
-
-// writeDoc replaces what stands between the markers of a document.
-func (r *result) writeDoc(path string) error {
-	doc, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	before, rest, ok := bytes.Cut(doc, []byte(docBegin))
-	_, after, ends := bytes.Cut(rest, []byte(docEnd))
-	if !ok || !ends {
-		return fmt.Errorf("%s: no place between %q and %q", path, docBegin, docEnd)
-	}
-	var out bytes.Buffer
-	out.Write(before)
-	out.WriteString(docBegin + "\n")
-	if err := r.print(&out); err != nil {
-		return err
-	}
-	out.WriteString("\n" + docEnd)
-	out.Write(after)
-	return os.WriteFile(path, out.Bytes(), 0o644)
 }

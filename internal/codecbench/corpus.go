@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/internal/report"
 )
 
 // fileRatio is how small each level makes a file, as an archive, and what the
@@ -32,9 +30,11 @@ func fileRatios(corpus, table string) (list []fileRatio, err error) {
 	if err != nil {
 		return nil, err
 	}
-	peers, err := readPeers(table)
-	if err != nil {
-		return nil, err
+	var peers map[string]map[string]float64
+	if table != "" {
+		if peers, err = report.ReadPeers(table); err != nil {
+			return nil, err
+		}
 	}
 	dir, err := os.MkdirTemp("", "codecbench")
 	if err != nil {
@@ -55,34 +55,4 @@ func fileRatios(corpus, table string) (list []fileRatio, err error) {
 		list = append(list, f)
 	}
 	return list, nil
-}
-
-// readPeers reads the table of the peers: a row a file, with columns "model",
-// "dtype" and then ratios.
-func readPeers(path string) (map[string]map[string]float64, error) {
-	if path == "" {
-		return nil, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.Comma = '\t'
-	rows, err := r.ReadAll()
-	if err != nil || len(rows) == 0 {
-		return nil, fmt.Errorf("%s: no table: %w", path, err)
-	}
-	peers := map[string]map[string]float64{}
-	for _, row := range rows[1:] {
-		ratios := map[string]float64{}
-		for i, column := range rows[0] {
-			if v, err := strconv.ParseFloat(row[i], 64); err == nil && column != "bytes" {
-				ratios[column] = v
-			}
-		}
-		peers[row[1]+"."+row[2]] = ratios
-	}
-	return peers, nil
 }

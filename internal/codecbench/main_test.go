@@ -34,7 +34,7 @@ func TestMeasureAndShow(t *testing.T) {
 		t.Errorf("of a missing program it says %q", &stderr)
 	}
 	shown := options{doc: filepath.Join(dir, "x.md"), plot: filepath.Join(dir, "x.svg")}
-	if err := os.WriteFile(shown.doc, []byte("before\n"+docBegin+"old\n"+docEnd+"\nafter\n"), 0o644); err != nil {
+	if err := os.WriteFile(shown.doc, []byte("before\n<!-- codecbench: begin -->\nold\n<!-- codecbench: end -->\nafter\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := do(shown, []string{opt.json}, io.Discard, io.Discard); err != nil {
@@ -50,7 +50,7 @@ func checkDoc(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	s := string(b)
-	if !strings.HasPrefix(s, "before\n"+docBegin+"\nOne core") || !strings.HasSuffix(s, "|\n\n"+docEnd+"\nafter\n") || strings.Contains(s, "old") {
+	if !strings.HasPrefix(s, "before\n<!-- codecbench: begin -->\n\nOne core") || !strings.HasSuffix(s, "|\n\n<!-- codecbench: end -->\nafter\n") || strings.Contains(s, "old") {
 		t.Errorf("the document became\n%s", s)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scapefs/scapefs/atlas"
 	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/internal/report"
 )
 
 // result is what was measured. Sizes are those of whole archives.
@@ -67,7 +68,7 @@ func measure(ctx context.Context, opt options) (*result, error) {
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("no safetensors files in %s", opt.corpus)
 	}
-	peers, err := readPeers(opt.peers)
+	peers, err := report.ReadPeers(opt.peers)
 	if err != nil {
 		return nil, err
 	}
