@@ -26,41 +26,6 @@ func kills(t *testing.T) int {
 	return n
 }
 
-// Killed at any moment, pack leaves the original as it was and an archive whole
-// or none, and the next run finishes. With --replace the original goes only once
-// the archive gives it back.
-func TestKilledPack(t *testing.T) {
-	content := tiledModel(t, 8<<20)
-	for round := range kills(t) {
-		dir := t.TempDir()
-		src, dst := filepath.Join(dir, "m.safetensors"), filepath.Join(dir, "m.scape")
-		write(t, src, content)
-		args := []string{"pack", src}
-		if round%2 == 1 {
-			args = []string{"pack", "--replace", src}
-		}
-		kill(t, time.Duration(rand.Int64N(int64(700*time.Millisecond))), args...)
-		original, err := os.ReadFile(src)
-		if err == nil && !bytes.Equal(original, content) {
-			t.Fatal("the original is not what it was")
-		}
-		if _, statErr := os.Stat(dst); statErr == nil {
-			must(t, "verify", dst)
-		} else if err != nil {
-			t.Fatalf("neither original nor archive is there: %v, %v", err, statErr)
-		}
-		if err == nil {
-			must(t, args...)
-		}
-		back := filepath.Join(dir, "back")
-		must(t, "unpack", "-o", back, dst)
-		if got, err := os.ReadFile(back); err != nil || !bytes.Equal(got, content) {
-			t.Fatalf("the archive does not give the original back: %v", err)
-		}
-		noTemporary(t, dir)
-	}
-}
-
 // Killed at any moment, unpack leaves a file whole or none.
 func TestKilledUnpack(t *testing.T) {
 	content := tiledModel(t, 8<<20)
