@@ -55,7 +55,7 @@ type File struct {
 	Exponents [256]int64 `json:"exponents"` // how often each occurs, in the dtype with most bytes that has 8 bits of them
 
 	spans  []archive.Span
-	sums   [][sha256.Size]byte // of spans
+	sums   [][sha256.Size]byte // of spans, from when they are coded first
 	pieces [][]piece           // of spans: the tensors in them
 }
 
@@ -119,7 +119,6 @@ func (f *File) place(header *safetensors.Header) {
 type counted struct {
 	pieces []pieceCounts
 	fits   []struct{ split, best fit }
-	sum    [sha256.Size]byte
 }
 
 // count fills in the tensors, a few chunks at a time.
@@ -145,7 +144,6 @@ func (f *File) count(ctx context.Context, src io.ReaderAt) error {
 			return err
 		}
 		for i, c := range batch {
-			f.sums[first+i] = c.sum
 			for k, p := range f.pieces[first+i] {
 				if p.tensor != tensor {
 					finish()
@@ -192,7 +190,6 @@ func (a *analyst) chunk(src io.ReaderAt, f *File, number int) (c counted, err er
 	if _, err := src.ReadAt(a.data, s.Off); err != nil {
 		return c, err
 	}
-	c.sum = sha256.Sum256(a.data)
 	for _, p := range f.pieces[number] {
 		t := f.Tensors[p.tensor]
 		c.pieces = append(c.pieces, a.counter.piece(a.data[p.from:p.to], t.elem, rowLen(t.Shape)))

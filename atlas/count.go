@@ -2,6 +2,7 @@ package atlas
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/scapefs/scapefs/codec"
 )
@@ -23,7 +24,8 @@ type pieceCounts struct {
 
 // counter counts pieces. It is for one goroutine.
 type counter struct {
-	counts  [1 << 16]uint32
+	counts  [1 << 16]uint32 // zero between calls, as is more
+	more    [1 << 16]uint32
 	symbols []uint16
 	exps    []uint16
 	pairs   []uint16
@@ -35,10 +37,8 @@ func (c *counter) piece(data []byte, elem codec.Elem, row int) pieceCounts {
 	width := int(elem.Width)
 	n := len(data) / width
 	p := pieceCounts{n: n}
-	c.symbols = c.symbols[:0]
-	for i := range n {
-		c.symbols = append(c.symbols, highSymbol(data[i*width:], width))
-	}
+	c.symbols = slices.Grow(c.symbols[:0], n)[:n]
+	takeSymbols(c.symbols, data, width)
 	p.high = c.count(c.symbols)
 	for k := range max(width-2, 0) {
 		p.low = append(p.low, c.countPlane(data, width, k))
@@ -46,11 +46,11 @@ func (c *counter) piece(data []byte, elem codec.Elem, row int) pieceCounts {
 	if elem.Exponent == 0 || elem.Exponent > 8 {
 		return p
 	}
-	c.exps = c.exps[:0]
-	shift := symbolMantissa(elem)
+	c.exps = slices.Grow(c.exps[:0], n)[:n]
+	shift := symbolMantissa(elem) & 15
 	mask := uint16(1)<<elem.Exponent - 1
-	for _, s := range c.symbols {
-		c.exps = append(c.exps, s>>shift&mask)
+	for i, s := range c.symbols {
+		c.exps[i] = s >> shift & mask
 	}
 	p.left = c.countPairs(1)
 	if row > 1 {
@@ -59,11 +59,17 @@ func (c *counter) piece(data []byte, elem codec.Elem, row int) pieceCounts {
 	return p
 }
 
-func highSymbol(b []byte, width int) uint16 {
+// takeSymbols fills symbols with the upper 16 bits of the elements, or all 8.
+func takeSymbols(symbols []uint16, data []byte, width int) {
 	if width == 1 {
-		return uint16(b[0])
+		for i := range symbols {
+			symbols[i] = uint16(data[i])
+		}
+		return
 	}
-	return binary.LittleEndian.Uint16(b[width-2 : width])
+	for i, at := 0, width-2; i < len(symbols); i, at = i+1, at+width {
+		symbols[i] = binary.LittleEndian.Uint16(data[at:])
+	}
 }
 
 // symbolMantissa is how many bits of the mantissa a symbol of elem has.
@@ -76,31 +82,38 @@ func (c *counter) countPairs(lag int) []bin {
 	if lag >= len(c.exps) {
 		return nil
 	}
-	c.pairs = c.pairs[:0]
-	for i, e := range c.exps[lag:] {
-		c.pairs = append(c.pairs, c.exps[i]<<8|e)
+	before, here := c.exps[:len(c.exps)-lag], c.exps[lag:]
+	c.pairs = slices.Grow(c.pairs[:0], len(here))[:len(here)]
+	for i, e := range here {
+		c.pairs[i] = before[i]<<8 | e
 	}
 	return c.count(c.pairs)
 }
 
 func (c *counter) countPlane(data []byte, width, k int) []bin {
-	c.pairs = c.pairs[:0]
-	for i := k; i < len(data); i += width {
-		c.pairs = append(c.pairs, uint16(data[i]))
+	c.pairs = slices.Grow(c.pairs[:0], len(data)/width)[:len(data)/width]
+	for i := range c.pairs {
+		c.pairs[i] = uint16(data[i*width+k])
 	}
 	return c.count(c.pairs)
 }
 
 // count counts symbols, and lists those that occur.
 func (c *counter) count(symbols []uint16) []bin {
-	for _, s := range symbols {
+	// Two tables, for one symbol often follows itself.
+	half := len(symbols) / 2
+	for i, s := range symbols[:half] {
 		c.counts[s]++
+		c.more[symbols[half+i]]++
+	}
+	if len(symbols)%2 == 1 {
+		c.counts[symbols[len(symbols)-1]]++
 	}
 	var bins []bin
 	take := func(s uint16) {
-		if n := c.counts[s]; n > 0 {
-			bins = append(bins, bin{s, uint64(n)})
-			c.counts[s] = 0
+		if n := uint64(c.counts[s]) + uint64(c.more[s]); n > 0 {
+			bins = append(bins, bin{s, n})
+			c.counts[s], c.more[s] = 0, 0
 		}
 	}
 	if len(symbols) < len(c.counts)/4 {

@@ -3,6 +3,7 @@ package atlas
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -203,6 +204,9 @@ func (w *worker) code(src io.ReaderAt, f *File, number int, refer bool) (c coded
 	w.data = slices.Grow(w.data[:0], s.Len)[:s.Len]
 	if _, err := src.ReadAt(w.data, s.Off); err != nil {
 		return c, err
+	}
+	if f.sums[number] == [sha256.Size]byte{} {
+		f.sums[number] = sha256.Sum256(w.data)
 	}
 	parts := s.Parts
 	if refer {
