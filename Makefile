@@ -128,6 +128,10 @@ scale: setup-fuse ## pack, mount, verify and load a model of the shapes of Qwen2
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)
 
+.PHONY: security
+security: ## look for known weaknesses, by gosec and govulncheck
+	scripts/security.sh
+
 .PHONY: lint
 lint: vet ## check format, vet and staticcheck
 	@files=$$(find . -name '.?*' -prune -o -name '*.go' -exec gofmt -l {} +); \

@@ -34,7 +34,7 @@ func WriteHTML(w io.Writer, files []*File) error {
 		if err != nil {
 			return err
 		}
-		data.Plots = append(data.Plots, template.HTML(svg)) // which escapes the names in it
+		data.Plots = append(data.Plots, template.HTML(svg)) // #nosec G203 -- it escapes the names in it
 	}
 	return page.Execute(w, data)
 }

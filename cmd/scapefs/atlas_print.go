@@ -62,11 +62,13 @@ func printEntropy(w io.Writer, name, dtype string, weights int64, e atlas.Entrop
 // exponent.
 func printTops(out io.Writer, totals []atlas.Total) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for i, t := range totals {
+	begun := false
+	for _, t := range totals {
 		if len(t.Entropy.Top) == 0 {
 			continue
 		}
-		if i == 0 {
+		if !begun {
+			begun = true
 			fmt.Fprint(w, "\nbits a weight, exponent + t bits of the mantissa as one symbol, the rest raw\ndtype\tsign\tt = 0\t1\t2\t3\t4\t5\t6\t7\t\n")
 		}
 		for _, row := range []struct {
