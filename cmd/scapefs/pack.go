@@ -36,7 +36,7 @@ func packCommand() *cli.Command {
 			&cli.StringFlag{Name: "profile", Usage: "code by the `PROFILE` that train made, with a codec that needs one"},
 			sizeFlag("chunk-size", "original `BYTES` of a chunk, as 4MiB", &chunk),
 			jobsFlag(),
-			&cli.BoolFlag{Name: "force", Usage: "overwrite files in OUT that are no copies of the source's"},
+			&cli.BoolFlag{Name: "force", Usage: "overwrite files in OUT that are no copies of the source's, and archives of other states of them"},
 			&cli.BoolFlag{Name: "follow-symlinks", Usage: "take what links in a folder point to; without it they stay links"},
 			&cli.BoolFlag{Name: "replace", Usage: "remove each original once its archive is on disk and decodes to it"},
 		},
@@ -56,7 +56,7 @@ func pack(c *cli.Context, chunkLen int64) error {
 	if err := wantArgs(c, 1, -1); err != nil {
 		return err
 	}
-	p := &packer{replace: c.Bool("replace"), stdout: c.App.Writer, stderr: c.App.ErrWriter}
+	p := &packer{replace: c.Bool("replace"), force: c.Bool("force"), stdout: c.App.Writer, stderr: c.App.ErrWriter}
 	var err error
 	if p.opt, err = packOptions(c, chunkLen); err != nil {
 		return err
@@ -111,7 +111,7 @@ func shownName(name string) string {
 // packer packs the files of a plan.
 type packer struct {
 	opt            archive.PackOptions
-	replace        bool
+	replace, force bool
 	stdout, stderr io.Writer
 }
 
@@ -138,7 +138,7 @@ func (p *packer) check(steps []step) error {
 
 // pack makes the archive of one file, unless it is there already.
 func (p *packer) pack(ctx context.Context, s step) error {
-	there, err := lookAt(ctx, s)
+	there, err := p.lookAt(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -188,13 +188,15 @@ type presence int
 
 const (
 	missing presence = iota
-	stale            // the archive of an earlier state of the file
+	stale            // an archive of the file that may be written anew
 	current          // the archive of the file as it is
 )
 
 // lookAt tells what stands at s.dst. Anything but an archive of s.src is an
-// error: it is not ours to overwrite.
-func lookAt(ctx context.Context, s step) (presence, error) {
+// error: it is not ours to overwrite. Nor is one of other bytes that are no older,
+// unless --force says so: --replace may have removed their original, or that was a
+// file of the same name elsewhere.
+func (p *packer) lookAt(ctx context.Context, s step) (presence, error) {
 	info, err := os.Lstat(s.dst)
 	if errors.Is(err, fs.ErrNotExist) {
 		return missing, nil
@@ -220,6 +222,20 @@ func lookAt(ctx context.Context, s step) (presence, error) {
 		return missing, fmt.Errorf("%s exists and is the archive of another file, %s: %s", s.dst, meta.Name, hint)
 	case meta.Size == s.info.Size() && meta.MTime.Equal(s.info.ModTime()):
 		return current, nil
+	case p.force, s.info.ModTime().After(meta.MTime):
+		return stale, nil
+	}
+	f, err := os.Open(s.src)
+	if err != nil {
+		return missing, err
+	}
+	defer f.Close()
+	sum, err := hashFile(ctx, f)
+	if err != nil {
+		return missing, err
+	}
+	if sum != meta.SHA256 {
+		return missing, fmt.Errorf("%s exists and holds other bytes than %s, which may be nowhere else: remove it, overwrite it with --force, or choose another OUT", s.dst, s.src)
 	}
 	return stale, nil
 }
