@@ -15,6 +15,21 @@ import (
 // BenchmarkDecodeFiles decodes the chunks of real weights, as pack cuts them:
 // of the files in $SCAPEFS_CORPUS or, if that is not set, in testdata.
 func BenchmarkDecodeFiles(b *testing.B) {
+	eachCorpus(b, benchmarkDecodeFiles)
+	b.Run("memcpy", func(b *testing.B) {
+		src, dst := make([]byte, 4<<20), make([]byte, 4<<20)
+		b.SetBytes(int64(len(src)))
+		for b.Loop() {
+			copy(dst, src)
+		}
+	})
+}
+
+// BenchmarkEncodeFiles encodes the same chunks.
+func BenchmarkEncodeFiles(b *testing.B) { eachCorpus(b, benchmarkEncodeFiles) }
+
+// eachCorpus benchmarks the files of each type, at each level.
+func eachCorpus(b *testing.B, bench func(b *testing.B, paths []string, level codec.Level)) {
 	dir := os.Getenv("SCAPEFS_CORPUS")
 	if dir == "" {
 		dir = "../testdata"
@@ -28,16 +43,35 @@ func BenchmarkDecodeFiles(b *testing.B) {
 			continue
 		}
 		for _, level := range codec.Levels() {
-			b.Run(dtype+"/"+level.String(), func(b *testing.B) { benchmarkDecodeFiles(b, paths, level) })
+			b.Run(dtype+"/"+level.String(), func(b *testing.B) { bench(b, paths, level) })
 		}
 	}
-	b.Run("memcpy", func(b *testing.B) {
-		src, dst := make([]byte, 4<<20), make([]byte, 4<<20)
-		b.SetBytes(int64(len(src)))
-		for b.Loop() {
-			copy(dst, src)
+}
+
+func benchmarkEncodeFiles(b *testing.B, paths []string, level codec.Level) {
+	type chunk struct {
+		data []byte
+		archive.Span
+	}
+	var chunks []chunk
+	size := 0
+	for _, path := range paths {
+		data, spans := typedSpans(b, path)
+		for _, s := range spans {
+			chunks = append(chunks, chunk{data[s.Off : s.Off+int64(s.Len)], s})
+			size += s.Len
 		}
-	})
+	}
+	e := codec.NewEncoder(codec.Scape, 0)
+	e.SetLevel(level)
+	b.SetBytes(int64(size))
+	for b.Loop() {
+		for _, c := range chunks {
+			if _, err := e.Encode(c.data, c.Elem, c.Parts); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
 }
 
 func benchmarkDecodeFiles(b *testing.B, paths []string, level codec.Level) {
@@ -67,6 +101,22 @@ type codedChunk struct {
 
 // encodeFile codes the chunks of a file that have a type.
 func encodeFile(b *testing.B, path string, level codec.Level) (chunks []*codedChunk) {
+	data, spans := typedSpans(b, path)
+	e := codec.NewEncoder(codec.Scape, 0)
+	e.SetLevel(level)
+	for _, s := range spans {
+		enc, err := e.Encode(data[s.Off:s.Off+int64(s.Len)], s.Elem, s.Parts)
+		if err != nil {
+			b.Fatalf("%s: %v", strings.TrimSuffix(filepath.Base(path), ".safetensors"), err)
+		}
+		chunks = append(chunks, &codedChunk{bytes.Clone(enc.Header), bytes.Clone(enc.Payload), make([]byte, s.Len)})
+	}
+	return chunks
+}
+
+// typedSpans reads a file and cuts it into chunks; it gives those that have a
+// type.
+func typedSpans(b *testing.B, path string) (data []byte, spans []archive.Span) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		b.Fatal(err)
@@ -75,20 +125,12 @@ func encodeFile(b *testing.B, path string, level codec.Level) (chunks []*codedCh
 	if err != nil {
 		b.Fatalf("%s: %v", path, err)
 	}
-	e := codec.NewEncoder(codec.Scape, 0)
-	e.SetLevel(level)
 	for _, s := range archive.Plan(header, int64(len(data)), 0) {
-		if s.Elem == codec.Bytes {
-			continue
+		if s.Elem != codec.Bytes {
+			spans = append(spans, s)
 		}
-		part := data[s.Off : s.Off+int64(s.Len)]
-		enc, err := e.Encode(part, s.Elem, s.Parts)
-		if err != nil {
-			b.Fatalf("%s: %v", strings.TrimSuffix(filepath.Base(path), ".safetensors"), err)
-		}
-		chunks = append(chunks, &codedChunk{bytes.Clone(enc.Header), bytes.Clone(enc.Payload), make([]byte, s.Len)})
 	}
-	return chunks
+	return data, spans
 }
 
 // decode decodes all from the header on, as one who opens the archive does.

@@ -297,16 +297,25 @@ var log2Frequency = func() (t [ransTotal + 1]float64) {
 }()
 
 // chooseFrequencies gives the table that makes counts smallest, itself
-// included, as bytes and as the frequencies that a reader gets from them.
+// included, as bytes and as the frequencies that a reader gets from them. Of
+// equals it is the one of least precision.
 func chooseFrequencies(counts []uint32) (frequencies, []byte, float64) {
 	exact := fitFrequencies(counts)
-	best, bestCost := uint(0), math.Inf(1)
-	var f frequencies
-	for _, precision := range [...]uint{1, 2, 3, 4, 5, 6, exactPrecision} {
-		f = exact.sent(f[:0], precision)
-		if cost := f.cost(counts) + 8*float64(exact.tableLen(precision)); cost < bestCost {
+	least := entropyBits(counts) * (1 - 1e-9) // rounding aside, nothing costs less
+	best, bestCost := uint(exactPrecision+1), math.Inf(1)
+	f, spare := make(frequencies, 0, len(exact)), make(frequencies, 0, len(exact))
+	// The likely ones first, which spare most of the others a closer look.
+	for _, precision := range [...]uint{3, 2, 4, 1, 5, 6, exactPrecision} {
+		table := 8 * float64(exact.tableLen(precision))
+		if least+table > bestCost {
+			continue
+		}
+		spare = exact.sent(spare[:0], precision)
+		cost := spare.cost(counts) + table
+		if cost < bestCost || cost == bestCost && precision < best {
 			best, bestCost = precision, cost
+			f, spare = spare, f
 		}
 	}
-	return exact.sent(f[:0], best), writeFrequencies(nil, exact, best), bestCost
+	return f, writeFrequencies(nil, exact, best), bestCost
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -83,14 +84,17 @@ func entropyOf(streams [][]byte) (size float64) {
 type repeats struct {
 	last [1 << repeatBits]uint64 // where a hash was last seen, below other bits of the hash
 	base uint32                  // where this stream begins, in all that was looked at
+
+	chosen [repeatStretch]uint16 // places to look at
 }
 
 const (
-	repeatBits = 12
-	repeatLen  = 16   // bytes: fewer repeat by chance in a plane of exponents
-	repeatSome = 16   // one place of so many is looked at
-	repeatAll  = 512  // bytes of which all places are looked at
-	repeatOnce = 1024 // in how many places one repeat is too many for chance
+	repeatBits    = 12
+	repeatLen     = 16   // bytes: fewer repeat by chance in a plane of exponents
+	repeatSome    = 16   // one place of so many is looked at
+	repeatAll     = 512  // bytes of which all places are looked at
+	repeatStretch = 512  // places that are chosen from at a time
+	repeatOnce    = 1024 // in how many places one repeat is too many for chance
 )
 
 // any tells whether a stream repeats itself in one of repeatOnce places or
@@ -110,24 +114,47 @@ func (r *repeats) any(streams [][]byte) bool {
 // wherever they occur.
 func (r *repeats) count(b []byte) (found int) {
 	if r.base == 0 || uint64(r.base)+uint64(len(b)) > math.MaxUint32 {
-		*r = repeats{base: 1}
+		r.last, r.base = [1 << repeatBits]uint64{}, 1
 	}
 	some := min(max(len(b)/repeatAll, 1), repeatSome)
 	most := uint64(math.MaxUint64) / uint64(some)
-	for i := 0; len(b)-i >= repeatLen; i++ {
-		next := (*[repeatLen]byte)(b[i:])
-		v := binary.LittleEndian.Uint64(next[:]) * 0x9e3779b97f4a7c15
-		if v > most {
-			continue
+	places := len(b) - repeatLen + 1
+	for from := 0; from < places; from += repeatStretch {
+		n := r.choose(b[from:], min(repeatStretch, places-from), most)
+		for _, at := range r.chosen[:n] {
+			found += r.look(b, from+int(at))
 		}
-		hash := (v ^ binary.LittleEndian.Uint64(next[8:])) * 0xc2b2ae3d27d4eb4f
-		last := &r.last[hash>>(64-repeatBits)]
-		tag := hash << 32
-		if at := uint32(*last) - r.base; *last&^math.MaxUint32 == tag && uint32(*last) >= r.base && *next == [repeatLen]byte(b[at:]) {
-			found += some
-		}
-		*last = tag | uint64(r.base+uint32(i))
 	}
 	r.base += uint32(len(b))
+	return found * some
+}
+
+// firstHash decides by the first bytes of a place whether it is looked at.
+func firstHash(b []byte) uint64 { return binary.LittleEndian.Uint64(b) * 0x9e3779b97f4a7c15 }
+
+// choose lists those of the first n places whose firstHash is not above most, and
+// gives how many they are. Nobody can foretell which, so there is no branch by it.
+func (r *repeats) choose(b []byte, n int, most uint64) int {
+	found := 0
+	for i := 0; i < n && len(b) >= 8; i++ {
+		_, above := bits.Sub64(most, firstHash(b), 0)
+		b = b[1:]
+		r.chosen[found&(repeatStretch-1)] = uint16(i)
+		found += 1 - int(above)
+	}
+	return found
+}
+
+// look gives 1 if the bytes at place i are those of the last place with their
+// hash.
+func (r *repeats) look(b []byte, i int) (found int) {
+	next := (*[repeatLen]byte)(b[i:])
+	hash := (firstHash(next[:]) ^ binary.LittleEndian.Uint64(next[8:])) * 0xc2b2ae3d27d4eb4f
+	last := &r.last[hash>>(64-repeatBits)]
+	tag := hash << 32
+	if at := uint32(*last) - r.base; *last&^math.MaxUint32 == tag && uint32(*last) >= r.base && *next == [repeatLen]byte(b[at:]) {
+		found = 1
+	}
+	*last = tag | uint64(r.base+uint32(i))
 	return found
 }

@@ -201,10 +201,24 @@ func mayHaveCommon(data []byte, n, width int) bool {
 	const hashBits = 10
 	var counts [1 << hashBits]uint16
 	most := uint16(0)
-	for k := range probesOf(n) {
-		count := &counts[elementAt(data, probe(k, n), width)*0x9e3779b97f4a7c15>>(64-hashBits)]
-		*count++
-		most = max(most, *count)
+	count := func(element uint64) {
+		c := &counts[element*0x9e3779b97f4a7c15>>(64-hashBits)]
+		*c++
+		most = max(most, *c)
+	}
+	k := 0
+	if width == 2 {
+		// Those that lie together are read together.
+		for ; k+4 <= probesOf(n); k += 4 {
+			four := binary.LittleEndian.Uint64(data[2*probe(k, n):])
+			count(four & 0xffff)
+			count(four >> 16 & 0xffff)
+			count(four >> 32 & 0xffff)
+			count(four >> 48)
+		}
+	}
+	for ; k < probesOf(n); k++ {
+		count(elementAt(data, probe(k, n), width))
 	}
 	return float64(most) >= float64(probesOf(n))*minSelectShare
 }

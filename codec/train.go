@@ -226,7 +226,7 @@ func entropyBits(counts []uint32) (bits float64) {
 	for _, c := range counts {
 		n += uint64(c)
 		if c > 0 {
-			bits -= float64(c) * math.Log2(float64(c))
+			bits -= exactLog2(c)
 		}
 	}
 	if n == 0 {
