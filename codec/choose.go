@@ -5,6 +5,10 @@ import "math"
 // tableBitsPerSymbol is about what a symbol adds to a frequency table.
 const tableBitsPerSymbol = 5
 
+// worthCoding is the share of the plain symbols above which they stay plain: to
+// decode any code takes many times as long.
+const worthCoding = 0.99
+
 // chooseSymbolCoder sets the coder of a stream whose symbols are counted.
 // perBlock is how many symbols one block codes. At the level Fast, Huffman codes
 // take the place of rANS. It returns the bits that all will take.
@@ -25,6 +29,11 @@ func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, level Level) fl
 	if s.bits < 8 {
 		plain, plainCost = coderBits, float64(s.bits*n)
 	}
+	// Neither coder takes less than the entropy, rounding aside.
+	if entropyBits(counts)*(1-1e-9) > worthCoding*plainCost {
+		s.coder = plain
+		return plainCost
+	}
 	blocks := math.Ceil(float64(n) / float64(perBlock))
 	var cost float64
 	if level == Fast {
@@ -32,8 +41,7 @@ func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, level Level) fl
 	} else {
 		cost = s.setRANS(counts, perBlock, blocks, level)
 	}
-	// Decoding either takes many times as long: it must be worth it.
-	if cost > 0.99*plainCost {
+	if cost > worthCoding*plainCost {
 		s.coder = plain
 		return plainCost
 	}

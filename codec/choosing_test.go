@@ -62,3 +62,35 @@ func TestRepeatsLooksAtTheSamePlaces(t *testing.T) {
 		}
 	}
 }
+
+func TestSymbolsStayPlainWhereNoCodeIsWorthIt(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	plain := 0
+	for i := range 200 {
+		counts, n := make([]uint32, 256), 0
+		for s := range counts {
+			counts[s] = 20 + r.Uint32N(uint32(1+i))
+			n += int(counts[s])
+		}
+		for _, level := range []Level{Fast, Balanced} {
+			got, want := stream{bits: 8}, stream{bits: 8}
+			chooseSymbolCoder(&got, counts, n, level)
+			var cost float64
+			if level == Fast {
+				cost = want.setHuffman(counts, n, 1)
+			} else {
+				cost = want.setRANS(counts, n, 1, level)
+			}
+			if cost > worthCoding*float64(8*n) {
+				want.coder = coderStored
+				plain++
+			}
+			if got.coder != want.coder {
+				t.Fatalf("up to %d counts more: coder %d, want %d", i, got.coder, want.coder)
+			}
+		}
+	}
+	if plain == 0 || plain == 400 {
+		t.Errorf("%d of 400 stay plain: nothing is compared", plain)
+	}
+}
