@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scapefs/scapefs/integration/torture/faulty"
 	"github.com/scapefs/scapefs/integration/torture/rig"
 )
 
@@ -44,6 +45,41 @@ func TestSoak(t *testing.T) {
 	r.print(t.Output())
 	if !r.ok() || r.Readers.Good != r.Readers.Passes || r.Readers.Good == 0 {
 		t.Errorf("%+v, errors %v", r.Bad, r.Readers.Errors)
+	}
+}
+
+// An inode number that went to another name stands for that name's file.
+func TestDiskShowsRenamedFiles(t *testing.T) {
+	needFUSE(t)
+	folder, point := t.TempDir(), t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", "first")
+	disk, err := faulty.Start(folder, point)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := disk.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	held, err := os.Open(filepath.Join(point, "a")) // the kernel keeps the node
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := os.Rename(filepath.Join(folder, "a"), filepath.Join(folder, "b")); err != nil {
+		t.Fatal(err)
+	}
+	write("a", "second")
+	for name, want := range map[string]string{"a": "second", "b": "first"} {
+		if got, err := os.ReadFile(filepath.Join(point, name)); err != nil || string(got) != want {
+			t.Errorf("%s holds %q, %v; want %q", name, got, err, want)
+		}
 	}
 }
 

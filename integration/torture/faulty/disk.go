@@ -9,6 +9,7 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/zeebo/xxh3"
 )
 
 // node is a file, folder or link of the disk.
@@ -57,7 +58,9 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 		return nil, fusefs.ToErrno(err)
 	}
 	out.FromStat(&st)
-	return n.NewInode(ctx, child, fusefs.StableAttr{Mode: st.Mode, Ino: st.Ino, Gen: 1}), 0
+	// Inode numbers are used again, and a node goes by its name: each name has nodes of its own.
+	stable := fusefs.StableAttr{Mode: st.Mode, Ino: st.Ino, Gen: xxh3.HashString(child.path)}
+	return n.NewInode(ctx, child, stable), 0
 }
 
 func (n *node) Getattr(_ context.Context, h fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
