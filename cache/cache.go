@@ -11,6 +11,9 @@
 //	unread      decoded by Prefetch, no Get has asked for it yet
 //	read        decoded, asked for at least once, nobody holds it now
 //
+// A block that was read and passed on whole is freed with its last pin, see
+// [Ref.Spend]: its memory, which is at hand, serves the next block.
+//
 // Room is made from read blocks first, the least recently released before the
 // others, then (for a Get only) from unread ones. In flight, pinned, unread and
 // read bytes together stay within the budget. The one exception is described
@@ -130,7 +133,7 @@ func (c *Cache) Get(ctx context.Context, key Key, size int, load LoadFunc) (*Ref
 		err = c.lead(ctx, e, load)
 	}
 	if err != nil {
-		c.release(e)
+		c.release(e, 0)
 		return nil, err
 	}
 	return &Ref{cache: c, entry: e}, nil

@@ -201,7 +201,7 @@ func (w *world) run(rnd *rand.Rand, steps int) {
 		}
 		for len(pins) > rnd.IntN(3) {
 			wantContent(w.t, pins[0].ref, pins[0].key, pins[0].version, sizeOf(pins[0].key))
-			pins[0].ref.Release()
+			pins[0].ref.Spend(rnd.IntN(3) * sizeOf(pins[0].key) / 2)
 			pins = pins[1:]
 		}
 		w.c.check(w.t)

@@ -12,6 +12,7 @@ type entry struct {
 	mem  []byte // size bytes of a slot; nil before there is room
 
 	pins    int   // callers that hold the block or wait for it
+	spent   int   // bytes passed on, see Ref.Spend
 	loaded  bool  // mem holds the block
 	unread  bool  // prefetched, no caller has asked for it yet
 	dropped bool  // no longer in the map: to be freed with the last pin
@@ -28,6 +29,9 @@ func newEntry(key Key, size int) *entry {
 
 // idle reports whether e is in one of the two lists that eviction takes from.
 func (e *entry) idle() bool { return e.loaded && e.pins == 0 }
+
+// isSpent reports whether nobody is going to ask for e again.
+func (e *entry) isSpent() bool { return e.spent >= e.size }
 
 // bytes returns what e costs, with or without memory.
 func (e *entry) bytes() int64 { return slotSize(e.size) }
@@ -96,19 +100,26 @@ func (c *Cache) pin(e *entry) {
 	e.pins++
 }
 
-// release gives a pin back.
-func (c *Cache) release(e *entry) {
+// release gives a pin back, and reports whether the block is spent. So many
+// bytes of it were passed on under that pin.
+func (c *Cache) release(e *entry, passed int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.pins--
+	e.spent += passed
+	spent := e.isSpent()
 	c.settle(e)
 	c.grant()
+	return spent
 }
 
 // settle puts an entry that nobody holds where it belongs.
 func (c *Cache) settle(e *entry) {
 	switch {
 	case e.pins > 0:
+	case e.loaded && e.isSpent():
+		c.forget(e)
+		c.free(e)
 	case e.loaded && e.dropped:
 		c.free(e)
 	case e.loaded:

@@ -20,12 +20,18 @@ func (r *Ref) Bytes() []byte {
 
 // Release gives the pin back. Releasing again does nothing, and panics when
 // built with the tag poison, so that tests find it.
-func (r *Ref) Release() {
+func (r *Ref) Release() { r.Spend(0) }
+
+// Spend is Release for a caller that passed n bytes of the block on to where
+// they are kept, and that no other caller passed on. Once all of a block's bytes
+// were, it is spent: nobody is going to ask for it, and it is forgotten when
+// nobody holds it. Spend reports whether that is so.
+func (r *Ref) Spend(n int) bool {
 	if r.released.Swap(true) {
 		if poisoning {
 			panic("cache: Ref released twice")
 		}
-		return
+		return false
 	}
-	r.cache.release(r.entry)
+	return r.cache.release(r.entry, n)
 }

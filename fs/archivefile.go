@@ -42,6 +42,7 @@ type archiveNode struct {
 	streams  streams
 	askOrder sync.Once
 	damage   damage
+	given    given
 	tried    atomic.Int64 // when it was last found not to be sound, in Unix nanoseconds
 
 	mu      sync.Mutex
@@ -252,7 +253,7 @@ func (h *archiveHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.
 	defer leave()
 	ctx, done := h.node.fs.crowd.watch(ctx, len(dest), h.direct)
 	defer done()
-	res, err := h.node.readAt(ctx, h.reader, dest, off)
+	res, err := h.node.readAt(ctx, h.reader, dest, off, h.direct)
 	if err != nil && context.Cause(ctx) == errShed {
 		return nil, syscall.EIO // which no reader sees
 	}

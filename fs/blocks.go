@@ -11,9 +11,11 @@ import (
 type blocks struct {
 	slices [][]byte
 	size   int
+	pieces []piece
 	refs   []*cache.Ref
 	pinned *pinShare
-	claim  int64 // of pinned
+	claim  int64  // of pinned
+	given  *given // by the answer; nil if the kernel does not keep it
 }
 
 var _ fuse.ReadResult = (*blocks)(nil)
@@ -33,10 +35,20 @@ func (b *blocks) Bytes(buf []byte) ([]byte, fuse.Status) {
 
 // Done unpins the blocks.
 func (b *blocks) Done() {
-	for _, ref := range b.refs {
+	for i, ref := range b.refs {
 		if ref != nil {
-			ref.Release()
+			b.unpin(ref, b.pieces[i])
 		}
 	}
 	b.pinned.release(b.claim)
+}
+
+func (b *blocks) unpin(ref *cache.Ref, p piece) {
+	if b.given == nil || p.size < leastGiven {
+		ref.Release()
+		return
+	}
+	if ref.Spend(p.to - p.from) {
+		b.given.add(p.begin)
+	}
 }

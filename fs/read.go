@@ -20,16 +20,18 @@ const maxSlices = 256
 // piece is the part [from, to) of one block.
 type piece struct {
 	chunk, block int
-	size         int // of the block
+	begin        int64 // of the block, in the file
+	size         int   // of the block
 	from, to     int
 }
 
 // slot is what the piece's block takes in the cache, at most.
 func (p piece) slot() int64 { return max(4<<10, int64(1)<<bits.Len(uint(p.size-1))) }
 
-// readAt answers a READ of dest's length at off. The result refers to blocks
-// of the cache and is to be done with once.
-func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte, off int64) (fuse.ReadResult, error) {
+// readAt answers a READ of dest's length at off, which the kernel keeps unless
+// it is direct. The result refers to blocks of the cache and is to be done with
+// once.
+func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte, off int64, direct bool) (fuse.ReadResult, error) {
 	end := min(off+int64(len(dest)), r.Size())
 	if off < 0 || off >= end {
 		return fuse.ReadResultData(nil), nil
@@ -44,10 +46,17 @@ func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte
 	}
 	n.fs.stats.reads.Add(1)
 	n.fs.stats.readBytes.Add(uint64(end - off))
-	if next == end {
-		return n.pin(ctx, pieces)
+	if next < end {
+		return n.gather(ctx, r, dest[:end-off], off, pieces, next)
 	}
-	return n.gather(ctx, r, dest[:end-off], off, pieces, next)
+	res, err := n.pin(ctx, pieces)
+	if err != nil {
+		return nil, err
+	}
+	if !direct {
+		res.given = &n.given
+	}
+	return res, nil
 }
 
 // gather copies the bytes of many small blocks into dest, starting with
@@ -93,7 +102,7 @@ func (n *archiveNode) locate(ctx context.Context, r *archive.Reader, off, end in
 			block := c.Block(b)
 			base := row.Off + int64(block.Off)
 			to := min(int64(block.Len), end-base)
-			pieces = append(pieces, piece{chunk, b, block.Len, int(off - base), int(to)})
+			pieces = append(pieces, piece{chunk, b, base, block.Len, int(off - base), int(to)})
 			off = base + to
 		}
 	}
@@ -121,7 +130,7 @@ func (n *archiveNode) header(ctx context.Context, r *archive.Reader, chunk int) 
 // Room for all blocks is claimed first: reads that hold some blocks while they
 // wait for room for others could wait for each other for ever.
 func (n *archiveNode) pin(ctx context.Context, pieces []piece) (*blocks, error) {
-	res := &blocks{refs: make([]*cache.Ref, len(pieces)), pinned: n.pinned}
+	res := &blocks{pieces: pieces, refs: make([]*cache.Ref, len(pieces)), pinned: n.pinned}
 	var need int64
 	for _, p := range pieces {
 		need += p.slot()
@@ -153,6 +162,7 @@ func (n *archiveNode) pinAll(ctx context.Context, pieces []piece, refs []*cache.
 		ref, ok := n.fs.cache.Lookup(n.key(p.chunk, p.block))
 		if !ok {
 			missing = append(missing, i)
+			n.given.missed(p.begin)
 		}
 		refs[i] = ref
 	}

@@ -67,8 +67,9 @@ func (n *archiveNode) decodeSpan(ctx context.Context, r *archive.Reader, chunk i
 		return err
 	}
 	*buf = payload
+	base := r.Index().Rows[chunk].Off
 	for b := from; b < to && !s.feed.stopped.Load(); b++ {
-		if n.damage.of(chunk, b) != nil {
+		if n.damage.of(chunk, b) != nil || n.given.has(base+int64(c.Block(b).Off)) {
 			continue
 		}
 		// Prefetch returns when the load has ended, as the context cannot be
@@ -89,17 +90,20 @@ func (n *archiveNode) decodeSpan(ctx context.Context, r *archive.Reader, chunk i
 }
 
 // missing gives the blocks [from, to) of chunk c that begin in s, less those
-// at either end that are decoded already. base is the chunk's offset.
+// at either end that are not needed. base is the chunk's offset.
 func (n *archiveNode) missing(c *codec.Chunk, chunk int, s span, base int64) (from, to int) {
 	from = c.Find(int(s.off - base))
 	if int64(c.Block(from).Off)+base < s.off {
 		from++ // it begins before s: another piece has it, or the reader
 	}
 	to = c.Find(int(s.end-base-1)) + 1
-	for from < to && n.touch(chunk, from) {
+	needless := func(b int) bool {
+		return n.given.has(base+int64(c.Block(b).Off)) || n.touch(chunk, b)
+	}
+	for from < to && needless(from) {
 		from++
 	}
-	for from < to && n.touch(chunk, to-1) {
+	for from < to && needless(to-1) {
 		to--
 	}
 	return from, to
