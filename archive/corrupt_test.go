@@ -165,24 +165,6 @@ func decodeRecordAt(t *testing.T, r *Reader, pos int64, want []byte) error {
 	return errors.Join(errs...)
 }
 
-func TestTruncation(t *testing.T) {
-	_, b := flipArchive(t, codec.Auto)
-	for n := range b {
-		_, err := Open(t.Context(), &memSource{data: b[:n]})
-		if n < index.HeaderLen && !errors.Is(err, ErrNotArchive) || n >= index.HeaderLen && !errors.Is(err, ErrCorrupt) {
-			t.Errorf("first %d bytes: %v", n, err)
-		}
-		if n > 0 {
-			if _, err := Open(t.Context(), &memSource{data: b[n:]}); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotArchive) {
-				t.Errorf("without the first %d bytes: %v", n, err)
-			}
-		}
-		if _, err := Open(t.Context(), &memSource{data: append(bytes.Clone(b), b[:n+1]...)}); err == nil {
-			t.Errorf("%d bytes more: opened", n+1)
-		}
-	}
-}
-
 func TestNotArchive(t *testing.T) {
 	for _, b := range [][]byte{nil, {1}, noise(1, 63), noise(1, 64), noise(1, 200_000), smallModel(t)} {
 		if _, err := Open(t.Context(), &memSource{data: b}); !errors.Is(err, ErrNotArchive) || errors.Is(err, ErrCorrupt) {

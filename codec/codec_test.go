@@ -288,22 +288,6 @@ func flipBits(t *testing.T, what string, enc Encoded, data []byte) {
 	}
 }
 
-func TestTruncated(t *testing.T) {
-	data := gaussianBF16(3000)
-	enc, err := NewEncoder(Scape, 1024).Encode(data, BF16, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := range len(enc.Header) {
-		if _, err := ParseChunk(enc.Header[:n], len(data)); !errors.Is(err, ErrCorrupt) {
-			t.Fatalf("header cut to %d bytes: %v", n, err)
-		}
-	}
-	if _, err := ParseChunk(enc.Header, len(data)+2); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("header of a chunk of another size: %v", err)
-	}
-}
-
 func TestUnknownNumbers(t *testing.T) {
 	plain := []byte{byte(Raw), 1, 1}
 	block := make([]byte, 3+8)
