@@ -49,7 +49,7 @@ test-race: setup-build ## run the unit tests with the race detector; the long on
 	go test -race -short -timeout 10m $(UNIT_PACKAGES)
 
 .PHONY: test-integration
-test-integration: setup-fuse setup-loaders ## run the tests on real mounts with real loaders
+test-integration: setup-fuse setup-faults setup-loaders ## run the tests on real mounts with real loaders
 	go test -count=1 -timeout 20m ./integration/...
 
 .PHONY: test-purego
@@ -148,10 +148,10 @@ generate: ## make generated code anew
 	go generate ./...
 
 .PHONY: setup
-setup: setup-fuse setup-build setup-loaders ## install what the tests need; at once when all is there
+setup: setup-fuse setup-faults setup-build setup-loaders ## install what the tests need; at once when all is there
 
-.PHONY: setup-fuse setup-build setup-loaders
-setup-fuse setup-build setup-loaders: setup-%:
+.PHONY: setup-fuse setup-faults setup-build setup-loaders
+setup-fuse setup-faults setup-build setup-loaders: setup-%:
 	@scripts/setup.sh $*
 
 .PHONY: clean distclean

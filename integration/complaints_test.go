@@ -194,10 +194,10 @@ func TestComplaintOneReaderUsesOneCore(t *testing.T) {
 }
 
 // "The cache and the prefetch grew until the OOM killer came": a container of
-// 512 MiB holds the mount and 32 readers of more than that.
+// 256 MiB holds the mount and 32 readers of more than that.
 func TestComplaintMemoryGrowsUntilKilled(t *testing.T) {
 	needFUSE(t)
-	const limit, size, readers = 512 << 20, 640 << 20, 32
+	const limit, size, readers = 256 << 20, 640 << 20, 32
 	group, err := cgroup.New(cgroup.Limits{Memory: limit})
 	if err != nil {
 		missing(t, err.Error())

@@ -1,9 +1,64 @@
 package integration
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/scapefs/scapefs/integration/torture/faulty"
 )
+
+// From a disk that fails, gives less than it is asked for, or has lost a part,
+// pack makes the archive of what stands there, or none.
+func TestPackFromAFailingDisk(t *testing.T) {
+	folder, point := t.TempDir(), mountPoint(t)
+	want := tiledModel(t, 8<<20)
+	write(t, filepath.Join(folder, "m.safetensors"), want)
+	disk, err := faulty.Start(folder, point)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := disk.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, tt := range []struct {
+		fault faulty.Fault
+		code  int
+	}{
+		{faulty.Fault{Kind: faulty.EIO}, 1},
+		{faulty.Fault{Kind: faulty.EIO, OneIn: 5, Seed: 1}, 1},
+		{faulty.Fault{Kind: faulty.EIO, Names: true}, 1},
+		{faulty.Fault{Kind: faulty.Cut}, 1},
+		{faulty.Fault{Kind: faulty.Cut, OneIn: 5, Seed: 1}, 1},
+		{faulty.Fault{Kind: faulty.Short}, 0},
+		{faulty.Fault{Kind: faulty.Slow, OneIn: 2}, 0},
+	} {
+		t.Run(fmt.Sprintf("%s, one in %d, names too %v", tt.fault.Kind, tt.fault.OneIn, tt.fault.Names), func(t *testing.T) {
+			if _, err := disk.Set(tt.fault); err != nil {
+				t.Fatal(err)
+			}
+			out := t.TempDir()
+			args := []string{"pack", "--level", "fast", "-o", filepath.Join(out, "m.scape"), filepath.Join(point, "m.safetensors")}
+			if r := scapefs(t, args...); r.code != tt.code {
+				t.Errorf("exit %d, want %d: %s", r.code, tt.code, r.stderr)
+			}
+			if hit, err := disk.Mend(); err != nil || hit == 0 {
+				t.Errorf("%d requests have met the fault: %v", hit, err)
+			}
+			if left := tree(t, out); len(left) != 1-tt.code {
+				t.Errorf("left: %q", left)
+			}
+			must(t, args...)
+			must(t, "unpack", "-o", filepath.Join(out, "back"), filepath.Join(out, "m.scape"))
+			if err := sameFile(filepath.Join(out, "back"), want); err != nil {
+				t.Errorf("after the fault: %v", err)
+			}
+		})
+	}
+}
 
 // An archive that is replaced under its readers gives the one content or the
 // other to whoever has it open, and at last the new one.

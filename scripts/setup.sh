@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh          everything
 #   scripts/setup.sh fuse     what a mount needs
+#   scripts/setup.sh faults   what tests make system calls fail with
 #   scripts/setup.sh build    what the race detector needs: a C compiler
 #   scripts/setup.sh loaders  what the real loaders need: compiler, libraries, Python, and their Python environment
 #   scripts/setup.sh bench    what the mount is measured with; not part of everything
@@ -54,6 +55,10 @@ setup_fuse() {
   { : <>/dev/fuse; } 2>/dev/null || die "cannot open /dev/fuse: its permissions, or the container's device rules, forbid it"
 }
 
+setup_faults() {
+  command -v strace >/dev/null || install strace
+}
+
 setup_build() {
   compiles_c || install gcc libc6-dev
 }
@@ -80,12 +85,14 @@ setup_bench() {
 case ${1:-all} in
   bench) setup_bench ;;
   fuse) setup_fuse ;;
+  faults) setup_faults ;;
   build) setup_build ;;
   loaders) setup_loaders ;;
   all)
     setup_fuse
+    setup_faults
     setup_build
     setup_loaders
     ;;
-  *) die "unknown part $1; usage: scripts/setup.sh [fuse|build|loaders|bench]" ;;
+  *) die "unknown part $1; usage: scripts/setup.sh [fuse|faults|build|loaders|bench]" ;;
 esac
