@@ -34,6 +34,16 @@ const (
 	vectorRowPayload = 24
 )
 
+// Places in the index, and in the trailer.
+const (
+	vectorSize       = 0
+	vectorMode       = 52
+	vectorNumRows    = 60
+	vectorName       = 66
+	vectorTrailerLen = 8
+	vectorTrailerSum = 48
+)
+
 var vectors = []vector{
 	{"sound", "none", nil, func(_ *testing.T, b []byte) []byte { return b }},
 	{"empty", "no bytes", ErrNotArchive, func(*testing.T, []byte) []byte { return nil }},
@@ -78,6 +88,16 @@ var vectors = []vector{
 		idx.Rows[1].HeaderSum = row.HeaderSum
 		return rebuild(t, b, &idx)
 	}},
+	{"foreign-record", "a chunk of another archive, without its sum", ErrCorrupt, func(t *testing.T, b []byte) []byte {
+		other := packed(t, vectorContent(9), vectorOptions)
+		row := rowsOf(t, other)[1]
+		copy(b[rowsOf(t, b)[1].Pos:], other[row.Pos:row.RecordEnd()])
+		return b
+	}},
+	{"foreign-index", "index and trailer of another archive", ErrCorrupt, func(t *testing.T, b []byte) []byte {
+		at := openBytes(t, b).indexPos
+		return append(b[:at:at], packed(t, vectorContent(9), vectorOptions)[at:]...)
+	}},
 	{"rows-out-of-order", "two rows are exchanged", ErrCorrupt, changeRows(func(rows []byte) {
 		first := bytes.Clone(rows[:vectorRow])
 		copy(rows, rows[vectorRow:2*vectorRow])
@@ -97,6 +117,35 @@ var vectors = []vector{
 		end := int64(len(b)) - index.TrailerLen
 		at := openBytes(t, b).indexPos - 64
 		return append(b[:end:end], index.NewTrailer(at, b[at:end]).Marshal()...)
+	}},
+	{"zeros-at-end", "the last 4096 bytes are zero", ErrCorrupt, func(_ *testing.T, b []byte) []byte {
+		clear(b[len(b)-4096:])
+		return b
+	}},
+	{"more-at-end", "something follows the trailer", ErrCorrupt, func(_ *testing.T, b []byte) []byte { return append(b, "more"...) }},
+	{"twice", "the archive is there twice", ErrCorrupt, func(_ *testing.T, b []byte) []byte { return append(b, b...) }},
+	{"name-outside", "the original's name leads out of its folder", ErrCorrupt, changeIndex(func(x []byte) { copy(x[vectorName:], "../") })},
+	{"mode-setuid", "the original is said to be setuid", ErrCorrupt, changeIndex(func(x []byte) {
+		put32(x[vectorMode:], 0o4755)
+	})},
+	{"bomb-original", "the original is said to have 8 EiB", ErrCorrupt, changeIndex(func(x []byte) { put64(x[vectorSize:], 1<<63-1) })},
+	{"bomb-rows", "there are said to be 4 billion rows", ErrCorrupt, changeIndex(func(x []byte) { put32(x[vectorNumRows:], 1<<32-1) })},
+	{"bomb-index", "the index is said to have 1 TiB", ErrCorrupt, func(_ *testing.T, b []byte) []byte {
+		trailer := b[len(b)-index.TrailerLen:]
+		put64(trailer[vectorTrailerLen:], 1<<40)
+		put64(trailer[vectorTrailerSum:], xxh3.Hash(trailer[:vectorTrailerSum]))
+		return b
+	}},
+	{"bomb-zstd", "a zstd frame says that it holds 1 TiB", ErrCorrupt, func(t *testing.T, _ []byte) []byte {
+		b := packed(t, bytes.Repeat([]byte("weights "), 512), PackOptions{Method: codec.Zstd19, ChunkLen: 4096, BlockLen: 2048})
+		frame := b[rowsOf(t, b)[0].PayloadPos():]
+		if !bytes.HasPrefix(frame, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+			t.Fatal("no zstd frame")
+		}
+		const sizeOf8BytesNoWindow = 0xe0
+		frame[4] = sizeOf8BytesNoWindow
+		put64(frame[5:], 1<<40)
+		return b
 	}},
 	{"bomb-chunk", "a chunk says that it has 4 GiB", ErrCorrupt, changeRows(func(rows []byte) { put32(rows[vectorRowLen:], 1<<32-1) })},
 	{"bomb-header", "a chunk header says that it has 4 GiB", ErrCorrupt, changeRows(func(rows []byte) { put32(rows[vectorRowHeader:], 1<<32-1) })},
@@ -127,16 +176,19 @@ func rowsOf(t *testing.T, b []byte) []index.Row { return openBytes(t, b).Index()
 func put64(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }
 func put32(b []byte, v uint32) { binary.LittleEndian.PutUint32(b, v) }
 
-// changeRows changes the rows as they are stored, and sets the index's sum
-// right.
-func changeRows(change func(rows []byte)) func(*testing.T, []byte) []byte {
+// changeIndex changes the index as it is stored, and sets its sum right.
+func changeIndex(change func(x []byte)) func(*testing.T, []byte) []byte {
 	return func(t *testing.T, b []byte) []byte {
-		r := openBytes(t, b)
-		end := int64(len(b)) - index.TrailerLen
-		x := b[r.indexPos:end]
-		change(x[len(x)-vectorRow*len(r.Index().Rows):])
-		return append(b[:end:end], index.NewTrailer(r.indexPos, x).Marshal()...)
+		at, end := openBytes(t, b).indexPos, int64(len(b))-index.TrailerLen
+		change(b[at:end])
+		return append(b[:end:end], index.NewTrailer(at, b[at:end]).Marshal()...)
 	}
+}
+
+// changeRows does so to the rows.
+func changeRows(change func(rows []byte)) func(*testing.T, []byte) []byte {
+	const rows = 3 // of vectorContent
+	return changeIndex(func(x []byte) { change(x[len(x)-vectorRow*rows:]) })
 }
 
 // TestCorruptVectors verifies the archives in testdata/corrupt, which have one

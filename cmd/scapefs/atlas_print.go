@@ -22,7 +22,7 @@ func printAtlas(out io.Writer, f *atlas.File) error {
 	}
 	fmt.Fprintln(w)
 	for _, t := range f.Tensors {
-		printEntropy(w, t.Name, t.DType, t.Weights, t.Entropy, t.Floor)
+		printEntropy(w, printable(t.Name), t.DType, t.Weights, t.Entropy, t.Floor)
 		if stored := t.Stored["scape"]; stored > 0 {
 			fmt.Fprintf(w, "%.4f\t", float64(t.Bytes)/stored)
 		}

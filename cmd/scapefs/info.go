@@ -238,7 +238,7 @@ func (r readerAt) ReadAt(p []byte, off int64) (int, error) {
 func (in archiveInfo) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "archive\t%s\n", in.Archive)
-	fmt.Fprintf(w, "original\t%s, %s, %v, %s\n", in.Name, bytesOf(in.OriginalSize), in.MTime.Local().Format(time.RFC3339), in.Mode)
+	fmt.Fprintf(w, "original\t%s, %s, %v, %s\n", printable(in.Name), bytesOf(in.OriginalSize), in.MTime.Local().Format(time.RFC3339), in.Mode)
 	fmt.Fprintf(w, "stored\t%s, ratio %.4f\n", bytesOf(in.StoredSize), in.Ratio)
 	fmt.Fprintf(w, "sha256\t%s\n", in.SHA256)
 	fmt.Fprintf(w, "format\tversion %d, %d chunks of up to %s in %d records, index %s\n",

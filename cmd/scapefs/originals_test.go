@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -86,5 +87,36 @@ func TestNamesOfAnyBytes(t *testing.T) {
 	packed, err := os.ReadDir(filepath.Join(dir, "packed"))
 	if err != nil || len(packed) != len(names) {
 		t.Errorf("%d files packed: %v", len(packed), err)
+	}
+}
+
+// TestHostileNames: what stands in a file does not reach a terminal that would
+// obey it.
+func TestHostileNames(t *testing.T) {
+	dir := t.TempDir()
+	src, dst := filepath.Join(dir, "\x1b[2Jx\n.bin"), filepath.Join(dir, "x.scape")
+	header := `{"` + "\\u001b[2Jw" + `":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}`
+	model := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header+"12345678"...)
+	if err := os.WriteFile(src, model, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		code int
+		args []string
+	}{
+		{exitDone, []string{"pack", "-o", dst, src}},
+		{exitFailed, []string{"pack", "-o", dst, "originals_test.go"}}, // which tells whose archive stands there
+		{exitDone, []string{"info", dst}},
+		{exitDone, []string{"info", "--json", dst}},
+		{exitDone, []string{"atlas", src}},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), append([]string{"scapefs"}, c.args...), &out, &out); code != c.code {
+			t.Errorf("%v: exit code %d: %s", c.args, code, &out)
+		}
+		shown := strings.ReplaceAll(out.String(), src, "") // the user's own words
+		if strings.Contains(shown, "\x1b") {
+			t.Errorf("%v: %q", c.args, shown)
+		}
 	}
 }

@@ -219,7 +219,7 @@ func (p *packer) lookAt(ctx context.Context, s step) (presence, error) {
 	meta := r.Index().Meta
 	switch {
 	case meta.Name != filepath.Base(s.src):
-		return missing, fmt.Errorf("%s exists and is the archive of another file, %s: %s", s.dst, meta.Name, hint)
+		return missing, fmt.Errorf("%s exists and is the archive of another file, %s: %s", s.dst, printable(meta.Name), hint)
 	case meta.Size == s.info.Size() && meta.MTime.Equal(s.info.ModTime()):
 		return current, nil
 	case p.force, s.info.ModTime().After(meta.MTime):
