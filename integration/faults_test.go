@@ -252,8 +252,8 @@ func daemonOf(t *testing.T, point string) int {
 	return 0
 }
 
-// A full disk while packing: a clear error, the original untouched, no part
-// of an archive.
+// A full disk while packing or unpacking: a clear error, what is read is
+// untouched, and no part of what is written stays.
 func TestFullDisk(t *testing.T) {
 	if os.Getuid() != 0 {
 		missing(t, "root, to mount a small tmpfs")
@@ -278,5 +278,13 @@ func TestFullDisk(t *testing.T) {
 	}
 	if err := sameFile(src, before); err != nil {
 		t.Errorf("the original: %v", err)
+	}
+	must(t, "pack", src)
+	r = scapefs(t, "unpack", "-o", disk+"/", filepath.Join(filepath.Dir(src), "m.scape"))
+	if r.code != 1 || !strings.Contains(r.stderr, "no space left") {
+		t.Errorf("unpack: exit %d, stderr %q", r.code, r.stderr)
+	}
+	if left := tree(t, disk); len(left) > 0 {
+		t.Errorf("unpack left behind: %q", left)
 	}
 }
