@@ -79,6 +79,12 @@ func (m *measured) isFine() bool {
 	return m.ok && raw < m.coarse.shift
 }
 
+// isCertain tells whether m can stand although a sample was counted: whatever
+// else occurs within the range of the units has a symbol.
+func (m *measured) isCertain() bool {
+	return !m.coarse.sampled || m.ok && m.split.alpha.kind != alphabetList && !m.isFine()
+}
+
 func (t *topChooser) init(elem Elem, fast bool) {
 	t.elem, t.fast = elem, fast
 	t.mantissa = 8*min(int(elem.Width), 2) - 1 - int(elem.Exponent)
@@ -123,7 +129,10 @@ func (t *topChooser) chooseJoined(a, b *measured, limit float64, count func() *h
 		m.cost = t.cost
 		return m
 	}
-	return t.measured()
+	if m = t.measured(); m.isCertain() {
+		return m
+	}
+	return t.choose(count())
 }
 
 // measured gives what was found.
@@ -140,13 +149,13 @@ func (t *topChooser) measured() (m measured) {
 }
 
 // mayBeFiner tells whether more mantissa bits than chooseCoarse looked at may
-// make the symbols cheaper yet: where each made them so, and where few units
-// occur at all.
+// make the symbols cheaper yet: where each made them so and size counts most, and
+// where few units occur at all.
 func (t *topChooser) mayBeFiner(h *histogram) bool {
 	if t.tooMany || t.levels[0].shift == 0 {
 		return false
 	}
-	return t.stillCheaper || h.occurAtMost(min(fewUnits, t.n/2))
+	return t.stillCheaper && !t.fast || h.occurAtMost(min(fewUnits, t.n/2))
 }
 
 // chooseCoarse looks at finest and what is coarser.

@@ -66,11 +66,15 @@ func benchmarkEncodeFiles(b *testing.B, paths []string, level codec.Level) {
 	e.SetLevel(level)
 	b.SetBytes(int64(size))
 	for b.Loop() {
+		stored := 0
 		for _, c := range chunks {
-			if _, err := e.Encode(c.data, c.Elem, c.Parts); err != nil {
+			enc, err := e.Encode(c.data, c.Elem, c.Parts)
+			if err != nil {
 				b.Fatal(err)
 			}
+			stored += len(enc.Header) + len(enc.Payload)
 		}
+		b.ReportMetric(float64(size)/float64(stored), "ratio")
 	}
 }
 

@@ -3,6 +3,7 @@
 package codec
 
 import (
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -109,6 +110,27 @@ func takeUnitsVector(p *pairing, symbols, low, high, units []byte) int {
 		takePairedAVX2(&symbols[0], &low[0], &units[0], groups, &params)
 	}
 	return n
+}
+
+// rangeGroup is how many units the kernel looks at together.
+const rangeGroup = 64
+
+// rangeUnitsVector takes r on by whole groups of units, and gives the number of
+// bytes.
+func rangeUnitsVector(r *unitRange, units []byte) int {
+	groups := len(units) / (2 * rangeGroup)
+	if groups == 0 || backend(current.Load()) == backendGo {
+		return 0
+	}
+	var lanes [3][16]uint16
+	for k, v := range [...]uint16{r.most, r.least, r.below} {
+		for i := range lanes[k] {
+			lanes[k][i] = v
+		}
+	}
+	rangeUnitsAVX2(&units[0], groups, &lanes)
+	r.most, r.least, r.below = slices.Max(lanes[0][:]), slices.Min(lanes[1][:]), slices.Min(lanes[2][:])
+	return 2 * rangeGroup * groups
 }
 
 // gatherGroup is how many elements of four bytes the kernels gather from at a

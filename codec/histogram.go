@@ -11,16 +11,17 @@ import (
 // upper ones. Zero is apart, as it is far from the others, unless it falls
 // together with what is close to it.
 type histogram struct {
-	n      int
-	shift  int       // low bits of the magnitudes that are cut off
-	zero   [2]uint32 // +0 and -0
-	lo, hi int       // magnitudes above zero that occur: lo <= m < hi
-	counts []uint32  // [2*(m-lo)+sign]
+	n       int
+	shift   int       // low bits of the magnitudes that are cut off
+	zero    [2]uint32 // +0 and -0
+	lo, hi  int       // magnitudes above zero that occur: lo <= m < hi
+	counts  []uint32  // [2*(m-lo)+sign]
+	sampled bool      // any within the range may occur, counted or not
 }
 
 // coarser cuts off so many more bits. It counts in buf, if that is long enough.
 func (h *histogram) coarser(by int, buf []uint32) histogram {
-	c := histogram{n: h.n, shift: h.shift + by, zero: h.zero, lo: h.lo >> by, hi: (h.hi-1)>>by + 1}
+	c := histogram{n: h.n, shift: h.shift + by, zero: h.zero, lo: h.lo >> by, hi: (h.hi-1)>>by + 1, sampled: h.sampled}
 	c.counts = slices.Grow(buf[:0], 2*(c.hi-c.lo))[:2*(c.hi-c.lo)]
 	counts := h.counts
 	for at, m := 0, c.lo; at < len(c.counts); at, m = at+2, m+1 {
@@ -54,7 +55,7 @@ func (h *histogram) placeZero() {
 // join gives the histogram of two runs together, counted in buf if that is
 // long enough.
 func (h *histogram) join(o *histogram, buf []uint32) histogram {
-	j := histogram{n: h.n + o.n, shift: h.shift, lo: min(h.lo, o.lo), hi: max(h.hi, o.hi)}
+	j := histogram{n: h.n + o.n, shift: h.shift, lo: min(h.lo, o.lo), hi: max(h.hi, o.hi), sampled: h.sampled || o.sampled}
 	if len(h.counts) == 0 {
 		j.lo, j.hi = o.lo, o.hi
 	} else if len(o.counts) == 0 {
@@ -124,12 +125,16 @@ type values struct {
 }
 
 // values counts by the values that a split makes with that place of the sign,
-// and the cut off bits as raw ones. There are so many of them.
+// and the cut off bits as raw ones. There are so many of them, or more in a sample.
 func (h *histogram) values(sign signPlace, used int) values {
 	v := values{value: make([]uint16, 0, used), counts: make([]uint32, 0, used)}
 	v.put(sign, 0, h.zero[0], h.zero[1])
+	least := uint32(0)
+	if h.sampled {
+		least = 1
+	}
 	for m, counts := h.lo, h.counts; len(counts) >= 2; m, counts = m+1, counts[2:] {
-		v.put(sign, m, counts[0], counts[1])
+		v.put(sign, m, max(counts[0], least), max(counts[1], least))
 	}
 	return v
 }

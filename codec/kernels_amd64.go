@@ -224,6 +224,12 @@ func takeNaturalAVX2(symbols *byte, low *byte, src *byte, groups int, p *[4]uint
 //go:noescape
 func takeNaturalWideAVX2(symbols *byte, low *byte, high *byte, src *byte, groups int, p *[4]uint64)
 
+// rangeUnitsAVX2 takes the range of magnitudes in out, per lane, on by groups of 64 units: the largest,
+// the least, and the least less one, with zero as the largest of all.
+//
+//go:noescape
+func rangeUnitsAVX2(units *byte, groups int, out *[3][16]uint16)
+
 // gatherPlane4AVX2 takes the first byte of every four, in groups of 32.
 //
 //go:noescape

@@ -11275,6 +11275,52 @@ end:
 	VZEROUPPER
 	RET
 
+// func rangeUnitsAVX2(units *byte, groups int, out *[3][16]uint16)
+// Requires: AVX, AVX2
+TEXT ·rangeUnitsAVX2(SB), NOSPLIT, $0-24
+	MOVQ     units+0(FP), AX
+	MOVQ     groups+8(FP), CX
+	MOVQ     out+16(FP), DX
+	VPCMPEQW Y1, Y1, Y1
+	VPSRLW   $0x01, Y1, Y0
+	VMOVDQU  (DX), Y2
+	VMOVDQU  32(DX), Y3
+	VMOVDQU  64(DX), Y4
+
+loop:
+	TESTQ   CX, CX
+	JE      end
+	VPAND   (AX), Y0, Y5
+	VPADDW  Y1, Y5, Y6
+	VPMAXUW Y5, Y2, Y2
+	VPMINUW Y5, Y3, Y3
+	VPMINUW Y6, Y4, Y4
+	VPAND   32(AX), Y0, Y5
+	VPADDW  Y1, Y5, Y6
+	VPMAXUW Y5, Y2, Y2
+	VPMINUW Y5, Y3, Y3
+	VPMINUW Y6, Y4, Y4
+	VPAND   64(AX), Y0, Y5
+	VPADDW  Y1, Y5, Y6
+	VPMAXUW Y5, Y2, Y2
+	VPMINUW Y5, Y3, Y3
+	VPMINUW Y6, Y4, Y4
+	VPAND   96(AX), Y0, Y5
+	VPADDW  Y1, Y5, Y6
+	VPMAXUW Y5, Y2, Y2
+	VPMINUW Y5, Y3, Y3
+	VPMINUW Y6, Y4, Y4
+	ADDQ    $0x00000080, AX
+	DECQ    CX
+	JMP     loop
+
+end:
+	VMOVDQU Y2, (DX)
+	VMOVDQU Y3, 32(DX)
+	VMOVDQU Y4, 64(DX)
+	VZEROUPPER
+	RET
+
 // func gatherPlane4AVX2(dst *byte, src *byte, groups int)
 // Requires: AVX, AVX2
 TEXT ·gatherPlane4AVX2(SB), NOSPLIT, $0-24

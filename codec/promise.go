@@ -14,10 +14,8 @@ const sampleLen = 32 << 10
 // sampleLen is less where speed counts.
 func (l Level) sampleLen() int {
 	switch l {
-	case Fast:
+	case Fast, Balanced:
 		return sampleLen / 4
-	case Balanced:
-		return sampleLen / 2
 	}
 	return sampleLen
 }
@@ -32,6 +30,15 @@ func (e *Encoder) planesShare(planes *split, data []byte, most float64) float64 
 // does not reach that.
 const zstdMargin = 0.99
 
+// zstdShare is the share of what another model takes that zstd must promise to
+// stay below: it takes several times as long, both ways.
+func (l Level) zstdShare() float64 {
+	if l == Fast {
+		return 0.9
+	}
+	return 1
+}
+
 // trialGain is about how much smaller zstd at its strongest makes what repeats
 // itself than the level that tries it.
 const trialGain = 0.95
@@ -40,7 +47,7 @@ const trialGain = 0.95
 // a sample, if it may be below most.
 func (e *Encoder) sampleSize(s *split, sample []byte, most float64) float64 {
 	streams := e.apart.take(s, sample)
-	repeats := e.repeats.any(streams)
+	repeats := e.repeats.any(e.level.telling(streams))
 	if !repeats && (e.fast() || entropyOf(streams) >= zstdMargin*most*float64(len(sample))) {
 		return math.Inf(1)
 	}
@@ -50,14 +57,22 @@ func (e *Encoder) sampleSize(s *split, sample []byte, most float64) float64 {
 		size += len(e.trialled)
 	}
 	share := float64(size) / float64(len(sample))
-	if repeats && !e.fast() {
+	if repeats && e.level == Small {
 		share *= trialGain
 	}
 	return share
 }
 
-// trialEncoder is the encoder of samples and, at the level fast, of all: the
-// strongest takes many times as long for a few percent.
+// telling gives the planes that are looked at for repeats. Where speed counts the
+// lower of two will do, which repeats nothing by chance.
+func (l Level) telling(planes [][]byte) [][]byte {
+	if l == Fast && len(planes) == 2 {
+		return planes[:1]
+	}
+	return planes
+}
+
+// trialEncoder is the encoder of samples.
 func (e *Encoder) trialEncoder() *zstd.Encoder {
 	if e.trial == nil {
 		e.trial = newZstdEncoder(zstd.SpeedDefault)
@@ -66,16 +81,20 @@ func (e *Encoder) trialEncoder() *zstd.Encoder {
 }
 
 // entropyOf is the bytes that the streams take by their entropies: zstd makes
-// them no smaller unless they repeat themselves.
+// them no smaller unless they repeat themselves. What a sample lacks of the
+// entropy of all is estimated (G. Miller, "Note on the bias of information
+// estimates", 1955).
 func entropyOf(streams [][]byte) (size float64) {
 	for _, s := range streams {
 		var counts [256]uint32
 		countBytes(&counts, s)
 		bits := float64(len(s)) * math.Log2(float64(len(s)))
+		used := -1
 		for _, c := range counts {
 			bits -= countLog2(c)
+			used += used32(c)
 		}
-		size += bits / 8
+		size += (bits + float64(used)/(2*math.Ln2)) / 8
 	}
 	return size
 }

@@ -24,23 +24,10 @@ const runOverhead = 8 * 40
 const maxRuns = MaxModels / 2
 
 func (e *Encoder) encodeScape(data []byte, elem Elem, parts []Part) {
-	for _, s := range stretches(data, elem, parts) {
+	e.scape = true
+	for _, s := range stretches(data, elem, parts, e.level) {
 		e.encodeStretch(data[s.from:s.to], elem, s)
 	}
-}
-
-// unknownPartLen is how far apart tables may change where nothing is known of
-// tensors.
-const unknownPartLen = 32 << 10
-
-// unknownParts cuts n bytes of floats of which nothing more is known into parts
-// that may be alike or not.
-func unknownParts(n int) []Part {
-	parts := make([]Part, n/unknownPartLen)
-	for i := range parts {
-		parts[i].Off = i * unknownPartLen
-	}
-	return parts
 }
 
 // encodePlain codes all elements of data.
@@ -49,10 +36,7 @@ func (e *Encoder) encodePlain(data []byte, elem Elem, parts []Part) {
 		e.encodePlanes(data, elem)
 		return
 	}
-	if len(parts) == 0 {
-		parts = unknownParts(len(data))
-	}
-	for _, r := range e.runs(data, elem, parts) {
+	for _, r := range e.runs(data, elem, e.level.parts(parts, len(data))) {
 		e.encodeFloats(data[r.from:r.to], r, elem)
 	}
 }
@@ -76,7 +60,7 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 			continue
 		}
 		next := run{from: start, to: end, shape: part.Shape}
-		next.set(e.top.choose(e.count.count(data[start:end], int(elem.Width))))
+		next.set(e.measure(data[start:end], elem))
 		if c, ok := e.finder.find(data[start:end], elem, part, next.top.choice, e.level, e.contextBlockLen()); ok {
 			c.context.fromChunk((e.at + start) / int(elem.Width))
 			next.context = &c
@@ -140,10 +124,10 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 	}
 	m, bits := e.topModel(data, r, elem)
 	models := []*model{m}
-	perByte := bits / 8 / float64(len(data))
-	plain := e.planesShare(&planes, data, perByte)
-	columns, transposed := e.transposedPlanes(data, elem, r.shape, min(perByte, plain))
-	if plain < perByte && !transposed {
+	most := bits / 8 / float64(len(data)) * e.level.zstdShare()
+	plain := e.planesShare(&planes, data, most)
+	columns, transposed := e.transposedPlanes(data, elem, r.shape, min(most, plain))
+	if plain < most && !transposed {
 		models = append(models, zstdModel(planes))
 	}
 	if transposed {

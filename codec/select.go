@@ -12,6 +12,8 @@ import (
 const (
 	// minSelectLen is how many elements a part must have to be looked at.
 	minSelectLen = 1000
+	// fastSelectLen is the like in bytes where speed counts.
+	fastSelectLen = 16 << 10
 	// maxSelects bounds the runs of their own of a chunk.
 	maxSelects = MaxModels / 8
 	// A sixteenth of the elements are compared before more are, within these
@@ -33,7 +35,7 @@ type stretch struct {
 }
 
 // stretches cuts a chunk around the parts in which something may be left out.
-func stretches(data []byte, elem Elem, parts []Part) []stretch {
+func stretches(data []byte, elem Elem, parts []Part, level Level) []stretch {
 	var list []stretch
 	selects := 0
 	last := stretch{} // without a selection
@@ -47,7 +49,7 @@ func stretches(data []byte, elem Elem, parts []Part) []stretch {
 		}
 		var s *selection
 		if selects < maxSelects {
-			s = findSelection(data[p.Off:end], elem, p)
+			s = findSelection(data[p.Off:end], elem, p, level)
 		}
 		if s == nil {
 			last.parts, last.to = append(last.parts, p), end
@@ -86,16 +88,16 @@ func rebased(parts []Part, from int) []Part {
 
 // findSelection gives the selection that leaves out most of a part, or nil if
 // none is worth trying.
-func findSelection(data []byte, elem Elem, p Part) *selection {
+func findSelection(data []byte, elem Elem, p Part, level Level) *selection {
 	width := int(elem.Width)
-	if len(data) < minSelectLen*width {
+	if len(data) < minSelectLen*width || level == Fast && len(data) < fastSelectLen {
 		return nil
 	}
 	f := finder{part: p}
-	if len(p.RefData) == len(data) && probablyShares(data, p.RefData, width) {
+	if len(p.RefData) == len(data) && probablyShares(data, p.RefData, width, level.probesOf(len(data)/width)) {
 		f.try(data, p.RefData, selection{width: width, fill: fillReference, row: p.Ref.Row, off: p.Ref.Off})
 	}
-	if constant := commonElement(data, width); constant != nil {
+	if constant := commonElement(data, width, level.probesOf(len(data)/width)); constant != nil {
 		filler := make([]byte, len(data))
 		fillWith(filler, constant)
 		f.try(data, filler, selection{width: width, fill: fillConstant, constant: constant})
@@ -140,7 +142,12 @@ func withoutSigns(data []byte, width int) []byte {
 }
 
 // probesOf is how many of n elements are probed.
-func probesOf(n int) int { return min(max(n/16, fewestProbes), mostProbes) }
+func (l Level) probesOf(n int) int {
+	if l == Fast {
+		return fewestProbes
+	}
+	return min(max(n/16, fewestProbes), mostProbes)
+}
 
 // probe gives the place of one of some elements of n: spread over all, and not
 // by a regular distance that may be that of a row; but four side by side, as
@@ -152,31 +159,31 @@ func probe(k, n int) int {
 }
 
 // probablyShares tells by probes whether elements of a and b are equal.
-func probablyShares(a, b []byte, width int) bool {
+func probablyShares(a, b []byte, width, probes int) bool {
 	equal := 0
 	n := len(a) / width
-	for k := range probesOf(n) {
+	for k := range probes {
 		at := probe(k, n)
 		if elementAt(a, at, width) == elementAt(b, at, width) {
 			equal++
 		}
 	}
-	return float64(equal) >= float64(probesOf(n))*minSelectShare
+	return float64(equal) >= float64(probes)*minSelectShare
 }
 
 // commonElement gives the element of data that is the most common, as far as
 // probes tell; nil if none is.
-func commonElement(data []byte, width int) []byte {
+func commonElement(data []byte, width, probes int) []byte {
 	// A slot has the upper bits of a hash and, below them, how often it was met.
 	const slotBits, countBits = 10, 10
 	var slots [1 << slotBits]uint32
 	var common uint64
 	most := uint32(0)
 	n := len(data) / width
-	if !mayHaveCommon(data, n, width) {
+	if !mayHaveCommon(data, n, width, probes) {
 		return nil
 	}
-	for k := range probesOf(n) {
+	for k := range probes {
 		v := elementAt(data, probe(k, n), width)
 		hash := v * 0x9e3779b97f4a7c15
 		tag := uint32(hash>>22)&^(1<<countBits-1) | 1<<countBits
@@ -189,7 +196,7 @@ func commonElement(data []byte, width int) []byte {
 			most, common = met, v
 		}
 	}
-	if float64(most) < float64(probesOf(n))*minSelectShare {
+	if float64(most) < float64(probes)*minSelectShare {
 		return nil
 	}
 	return binary.LittleEndian.AppendUint64(nil, common)[:width]
@@ -197,7 +204,7 @@ func commonElement(data []byte, width int) []byte {
 
 // mayHaveCommon tells by the same probes, faster, whether so many of n elements
 // have a hash in common.
-func mayHaveCommon(data []byte, n, width int) bool {
+func mayHaveCommon(data []byte, n, width, probes int) bool {
 	const hashBits = 10
 	var counts [1 << hashBits]uint16
 	most := uint16(0)
@@ -209,7 +216,7 @@ func mayHaveCommon(data []byte, n, width int) bool {
 	k := 0
 	if width == 2 {
 		// Those that lie together are read together.
-		for ; k+4 <= probesOf(n); k += 4 {
+		for ; k+4 <= probes; k += 4 {
 			four := binary.LittleEndian.Uint64(data[2*probe(k, n):])
 			count(four & 0xffff)
 			count(four >> 16 & 0xffff)
@@ -217,10 +224,10 @@ func mayHaveCommon(data []byte, n, width int) bool {
 			count(four >> 48)
 		}
 	}
-	for ; k < probesOf(n); k++ {
+	for ; k < probes; k++ {
 		count(elementAt(data, probe(k, n), width))
 	}
-	return float64(most) >= float64(probesOf(n))*minSelectShare
+	return float64(most) >= float64(probes)*minSelectShare
 }
 
 // elementAt is element i of data as a number.
@@ -288,7 +295,7 @@ func (e *Encoder) selecting(data []byte, elem Elem, s *selection) []*model {
 	case elem.Exponent > 0:
 		r := run{to: len(left)}
 		e.top.init(elem, e.fast())
-		r.set(e.top.choose(e.count.count(left, s.width)))
+		r.set(e.measure(left, elem))
 		models = e.floatModels(left, r, elem)
 	default:
 		models = e.planeModels(left, elem)

@@ -88,9 +88,9 @@ const minSampleRows = 8
 func (e *Encoder) transposedPlanes(data []byte, elem Elem, shape []int64, least float64) (split, bool) {
 	width := int(elem.Width)
 	best := split{}
-	for _, columns := range trailing(shape) {
+	for _, columns := range e.level.columns(shape) {
 		fewest := columns * minSampleRows * width
-		if fewest > min(len(data), sampleLen) {
+		if fewest > min(len(data), e.level.rowsLen()) {
 			break
 		}
 		s := split{kind: splitPlanes, width: width, columns: columns}
@@ -100,6 +100,23 @@ func (e *Encoder) transposedPlanes(data []byte, elem Elem, shape []int64, least 
 		}
 	}
 	return best, best.columns > 1
+}
+
+// columns gives the numbers of columns that are tried for a shape.
+func (l Level) columns(shape []int64) []int {
+	all := trailing(shape)
+	if l == Fast && len(all) > 1 {
+		return all[len(all)-1:]
+	}
+	return all
+}
+
+// rowsLen is how long a sample of minSampleRows rows may be.
+func (l Level) rowsLen() int {
+	if l == Fast {
+		return l.sampleLen()
+	}
+	return sampleLen
 }
 
 // trailing gives the products of a shape's last dimensions, above 1 and each

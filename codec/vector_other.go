@@ -29,6 +29,8 @@ func ransEncodeClassesVector(e *ransEncoder, src, classes []byte, tables [][256]
 
 func takeUnitsVector(p *pairing, symbols, low, high, units []byte) int { return 0 }
 
+func rangeUnitsVector(*unitRange, []byte) int { return 0 }
+
 func packVector(dst, src []byte, k int) int { return 0 }
 
 func gatherPlaneVector(dst, src []byte) int { return 0 }

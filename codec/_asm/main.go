@@ -40,6 +40,7 @@ func main() {
 	takeAVX2("takePairedWideAVX2", "takePairedWideAVX2 is takePairedAVX2 for more than 8 raw bits.", true, true)
 	takeAVX2("takeNaturalAVX2", "takeNaturalAVX2 is takePairedAVX2 in natural order.", false, false)
 	takeAVX2("takeNaturalWideAVX2", "takeNaturalWideAVX2 is takePairedWideAVX2 in natural order.", true, false)
+	rangeUnitsAVX2()
 	gatherPlaneAVX2()
 	gatherUnitsAVX2()
 	for k := 1; k <= 7; k++ {

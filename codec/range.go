@@ -1,0 +1,40 @@
+package codec
+
+import "encoding/binary"
+
+// unitRange is the range of the magnitudes of 16-bit units.
+type unitRange struct {
+	most, least uint16
+	below       uint16 // the least above zero, less one
+}
+
+// rangeOf gives the range of magnitudes above zero of the units in data, lo <= m
+// < hi, and whether there is a zero.
+func rangeOf(data []byte) (lo, hi int, zero bool) {
+	const mask = 1<<15 - 1
+	r := unitRange{least: mask, below: mask}
+	data = data[rangeUnitsVector(&r, data):]
+	data = data[r.widen(data):]
+	for ; len(data) >= 2; data = data[2:] {
+		m := binary.LittleEndian.Uint16(data) & mask
+		r.most, r.least, r.below = max(r.most, m), min(r.least, m), min(r.below, (m-1)&mask)
+	}
+	return int(r.below) + 1, int(r.most) + 1, r.least == 0
+}
+
+// widen takes r on by groups of four units, in words, and gives the number of
+// bytes.
+func (r *unitRange) widen(data []byte) (done int) {
+	most, least, below := lanes16*uint64(r.most), lanes16*uint64(r.least), lanes16*uint64(r.below)
+	for ; len(data) >= 8; data, done = data[8:], done+8 {
+		m := binary.LittleEndian.Uint64(data) &^ signBits
+		b := ((m | signBits) - lanes16) &^ signBits
+		most += subtract16(m, most)
+		least -= subtract16(least, m)
+		below -= subtract16(below, b)
+	}
+	for s := 0; s < 64; s += 16 {
+		r.most, r.least, r.below = max(r.most, uint16(most>>s)), min(r.least, uint16(least>>s)), min(r.below, uint16(below>>s))
+	}
+	return done
+}
