@@ -52,9 +52,9 @@ func (f *File) divide(c *codedChunk, pieces []piece, parts []shares) (bytes floa
 		part := float64(p.to-p.from) / float64(length)
 		s := shares{
 			payload: c.pieces[k],
-			tables:  part * float64(c.over.Models),
-			blocks:  part * float64(c.over.Blocks),
-			states:  part * float64(c.over.States),
+			tables:  part * float64(c.account.Params+c.account.Tables),
+			blocks:  part * float64(c.account.Blocks+c.account.Sums),
+			states:  part * float64(c.account.States),
 		}
 		bytes += s.sum()
 		to := &parts[p.tensor]

@@ -104,7 +104,7 @@ func (f *File) Sample(ctx context.Context, c Coder) error {
 // codedChunk is what became of a chunk.
 type codedChunk struct {
 	archive.Coded
-	over           codec.Overhead
+	account        codec.Account
 	pieces         []float64 // coded bytes of each piece, by the blocks that it has a share in
 	encode, decode time.Duration
 }
@@ -226,7 +226,9 @@ func (w *worker) code(src io.ReaderAt, f *File, number int, refer bool) (c coded
 	if err != nil {
 		return c, err
 	}
-	c.over = chunk.Overhead()
+	if c.account, err = chunk.Account(); err != nil {
+		return c, err
+	}
 	c.pieces = share(chunk, f.pieces[number])
 	w.payload = append(append(w.payload[:0], coded.Payload...), make([]byte, codec.Padding)...)[:len(coded.Payload)]
 	c.decode, err = w.decode(chunk, parts)
