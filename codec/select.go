@@ -19,7 +19,7 @@ const (
 	// A sixteenth of the elements are compared before more are, within these
 	// bounds, and minSelectShare of them must be equal.
 	fewestProbes   = 128
-	mostProbes     = 512
+	mostProbes     = 256
 	minSelectShare = 1. / 32
 	// selectGain is how many bytes a selection must save: it keeps a part from
 	// sharing tables with its neighbours.
