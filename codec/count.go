@@ -12,9 +12,9 @@ type counter struct {
 	counts []uint32 // of the last histogram
 }
 
-// longRun is how many elements of four bytes are counted in words, and the range
-// of their magnitudes then looked for in the tables: that takes as long whatever
-// the number of elements.
+// longRun is how many elements are counted in words, and the range of their
+// magnitudes then looked for in the tables, where no kernel finds it: that takes as
+// long whatever the number of elements.
 const longRun = 1 << 14
 
 // count makes the histogram of the units of width-byte elements in data. It is
@@ -23,15 +23,19 @@ func (c *counter) count(data []byte, width int) *histogram {
 	h := &histogram{n: len(data) / width}
 	top := 8*min(width, 2) - 1
 	switch {
-	case width == 2:
+	case width == 2 && hasVectors():
 		c.countUnits(data)
 		h.lo, h.hi, _ = rangeOf(data)
 		c.take(h, 2, top)
-	case h.n < longRun || width != 4:
+	case h.n < longRun || width != 2 && width != 4:
 		c.countRange(h, data, width, top)
 		c.take(h, 1, top)
 	default:
-		c.countUpper(data)
+		if width == 2 {
+			c.countUnits(data)
+		} else {
+			c.countUpper(data)
+		}
 		c.findRange(h, unitAt(data, 0, width))
 		c.take(h, 2, top)
 	}

@@ -22,19 +22,31 @@ func rangeOf(data []byte) (lo, hi int, zero bool) {
 	return int(r.below) + 1, int(r.most) + 1, r.least == 0
 }
 
-// widen takes r on by groups of four units, in words, and gives the number of
+// widen takes r on by groups of eight units, in words, and gives the number of
 // bytes.
 func (r *unitRange) widen(data []byte) (done int) {
-	most, least, below := lanes16*uint64(r.most), lanes16*uint64(r.least), lanes16*uint64(r.below)
-	for ; len(data) >= 8; data, done = data[8:], done+8 {
-		m := binary.LittleEndian.Uint64(data) &^ signBits
-		b := ((m | signBits) - lanes16) &^ signBits
-		most += subtract16(m, most)
-		least -= subtract16(least, m)
-		below -= subtract16(below, b)
+	a := rangeWords{lanes16 * uint64(r.most), lanes16 * uint64(r.least), lanes16 * uint64(r.below)}
+	b := a
+	for ; len(data) >= 16; data, done = data[16:], done+16 {
+		a.widen(binary.LittleEndian.Uint64(data))
+		b.widen(binary.LittleEndian.Uint64(data[8:]))
 	}
-	for s := 0; s < 64; s += 16 {
-		r.most, r.least, r.below = max(r.most, uint16(most>>s)), min(r.least, uint16(least>>s)), min(r.below, uint16(below>>s))
+	for _, w := range [...]rangeWords{a, b} {
+		for s := 0; s < 64; s += 16 {
+			r.most = max(r.most, uint16(w.most>>s))
+			r.least, r.below = min(r.least, uint16(w.least>>s)), min(r.below, uint16(w.below>>s))
+		}
 	}
 	return done
+}
+
+// rangeWords are four ranges side by side.
+type rangeWords struct{ most, least, below uint64 }
+
+func (w *rangeWords) widen(units uint64) {
+	m := units &^ signBits
+	below := ((m | signBits) - lanes16) &^ signBits
+	w.most += subtract16(m, w.most)
+	w.least -= subtract16(w.least, m)
+	w.below -= subtract16(w.below, below)
 }

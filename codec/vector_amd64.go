@@ -21,6 +21,8 @@ func bestBackend() backend {
 	return backendAVX2
 }
 
+func hasVectors() bool { return backend(current.Load()) != backendGo }
+
 var unpackers = [8]func(dst, src *byte, groups int){
 	1: unpack1AVX2, 2: unpack2AVX2, 3: unpack3AVX2, 4: unpack4AVX2,
 	5: unpack5AVX2, 6: unpack6AVX2, 7: unpack7AVX2,

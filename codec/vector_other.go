@@ -6,6 +6,8 @@ func ransDecodeClassesVector(*ransDecoder, []byte, []byte, contextTables) int { 
 
 func bestBackend() backend { return backendGo }
 
+func hasVectors() bool { return false }
+
 // The vector kernels do as much of the work as they can and say how much that
 // is: here, none.
 
