@@ -123,13 +123,14 @@ func rangeUnitsVector(r *unitRange, units []byte) int {
 		return 0
 	}
 	var lanes [3][16]uint16
-	for k, v := range [...]uint16{r.most, r.least, r.below} {
+	for k, v := range [...]uint16{r.most, 1, r.below} {
 		for i := range lanes[k] {
 			lanes[k][i] = v
 		}
 	}
 	rangeUnitsAVX2(&units[0], groups, &lanes)
-	r.most, r.least, r.below = slices.Max(lanes[0][:]), slices.Min(lanes[1][:]), slices.Min(lanes[2][:])
+	r.most, r.below = slices.Max(lanes[0][:]), slices.Min(lanes[2][:])
+	r.zero = r.zero || slices.Min(lanes[1][:]) == 0
 	return 2 * rangeGroup * groups
 }
 

@@ -4,28 +4,28 @@ import "encoding/binary"
 
 // unitRange is the range of the magnitudes of 16-bit units.
 type unitRange struct {
-	most, least uint16
-	below       uint16 // the least above zero, less one
+	most, below uint16 // the largest, and the least above zero less one
+	zero        bool   // there is one
 }
 
 // rangeOf gives the range of magnitudes above zero of the units in data, lo <= m
 // < hi, and whether there is a zero.
 func rangeOf(data []byte) (lo, hi int, zero bool) {
 	const mask = 1<<15 - 1
-	r := unitRange{least: mask, below: mask}
+	r := unitRange{below: mask}
 	data = data[rangeUnitsVector(&r, data):]
 	data = data[r.widen(data):]
 	for ; len(data) >= 2; data = data[2:] {
 		m := binary.LittleEndian.Uint16(data) & mask
-		r.most, r.least, r.below = max(r.most, m), min(r.least, m), min(r.below, (m-1)&mask)
+		r.most, r.below, r.zero = max(r.most, m), min(r.below, (m-1)&mask), r.zero || m == 0
 	}
-	return int(r.below) + 1, int(r.most) + 1, r.least == 0
+	return int(r.below) + 1, int(r.most) + 1, r.zero
 }
 
 // widen takes r on by groups of eight units, in words, and gives the number of
 // bytes.
 func (r *unitRange) widen(data []byte) (done int) {
-	a := rangeWords{lanes16 * uint64(r.most), lanes16 * uint64(r.least), lanes16 * uint64(r.below)}
+	a := rangeWords{lanes16 * uint64(r.most), lanes16 * uint64(r.below), signBits}
 	b := a
 	for ; len(data) >= 16; data, done = data[16:], done+16 {
 		a.widen(binary.LittleEndian.Uint64(data))
@@ -33,20 +33,21 @@ func (r *unitRange) widen(data []byte) (done int) {
 	}
 	for _, w := range [...]rangeWords{a, b} {
 		for s := 0; s < 64; s += 16 {
-			r.most = max(r.most, uint16(w.most>>s))
-			r.least, r.below = min(r.least, uint16(w.least>>s)), min(r.below, uint16(w.below>>s))
+			r.most, r.below = max(r.most, uint16(w.most>>s)), min(r.below, uint16(w.below>>s))
 		}
+		r.zero = r.zero || w.above != signBits
 	}
 	return done
 }
 
-// rangeWords are four ranges side by side.
-type rangeWords struct{ most, least, below uint64 }
+// rangeWords are four ranges side by side; above has their sign bits while all
+// units are above zero.
+type rangeWords struct{ most, below, above uint64 }
 
 func (w *rangeWords) widen(units uint64) {
 	m := units &^ signBits
-	below := ((m | signBits) - lanes16) &^ signBits
+	less := (m | signBits) - lanes16
 	w.most += subtract16(m, w.most)
-	w.least -= subtract16(w.least, m)
-	w.below -= subtract16(w.below, below)
+	w.below -= subtract16(w.below, less&^signBits)
+	w.above &= less
 }
