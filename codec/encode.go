@@ -30,19 +30,20 @@ type Encoder struct {
 	stored  int  // the model that stores bytes as they are, or -1
 	at      int  // how many of its bytes are coded
 
-	apart    apart
-	count    counter
-	top      topChooser
-	rans     ransEncoder
-	huffman  huffmanEncoder
-	contexts contextEncoder
-	finder   contextFinder
-	zstd     *zstd.Encoder
-	zstdDict *zstd.Encoder // by the dictionary of profile
-	repeats  repeats
-	trial    *zstd.Encoder
-	trialled []byte
-	selected []byte // what a selection leaves of a block
+	apart      apart
+	count      counter
+	top        topChooser
+	rans       ransEncoder
+	huffman    huffmanEncoder
+	contexts   contextEncoder
+	finder     contextFinder
+	zstd       *zstd.Encoder
+	zstdBetter *zstd.Encoder
+	zstdDict   *zstd.Encoder // by the dictionary of profile
+	repeats    repeats
+	trial      *zstd.Encoder
+	trialled   []byte
+	selected   []byte // what a selection leaves of a block
 }
 
 // NewEncoder gives an Encoder for m; blockLen 0 means DefaultBlockLen.
@@ -311,17 +312,28 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols, symbols0 []byte, 
 	return append(dst, symbols...)
 }
 
-// zstdEncoder is the strongest for the methods that are named after it and at the
-// level Small: it takes five times as long as that of the trials for less than a
-// thousandth of a file.
+// zstdEncoder is the strongest for the methods that are named after it, and for
+// scape at the level Small: it takes four times as long as the next, which makes
+// what repeats itself larger by a few thousandths.
 func (e *Encoder) zstdEncoder() *zstd.Encoder {
-	if e.scape && e.level != Small {
+	if !e.scape || e.level == Small {
+		return encoderAt(&e.zstd, zstd.SpeedBestCompression)
+	}
+	if e.fast() {
 		return e.trialEncoder()
 	}
-	if e.zstd == nil {
-		e.zstd = newZstdEncoder(zstd.SpeedBestCompression)
+	return encoderAt(&e.zstdBetter, zstd.SpeedBetterCompression)
+}
+
+// trialEncoder is the encoder of samples.
+func (e *Encoder) trialEncoder() *zstd.Encoder { return encoderAt(&e.trial, zstd.SpeedDefault) }
+
+// encoderAt gives the encoder at z, made when it is first asked for.
+func encoderAt(z **zstd.Encoder, level zstd.EncoderLevel) *zstd.Encoder {
+	if *z == nil {
+		*z = newZstdEncoder(level)
 	}
-	return e.zstd
+	return *z
 }
 
 func newZstdEncoder(level zstd.EncoderLevel, more ...zstd.EOption) *zstd.Encoder {

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // sampleLen is how much of a run is tried, at most, before zstd codes all of it.
@@ -70,14 +68,6 @@ func (l Level) telling(planes [][]byte) [][]byte {
 		return planes[:1]
 	}
 	return planes
-}
-
-// trialEncoder is the encoder of samples.
-func (e *Encoder) trialEncoder() *zstd.Encoder {
-	if e.trial == nil {
-		e.trial = newZstdEncoder(zstd.SpeedDefault)
-	}
-	return e.trial
 }
 
 // entropyOf is the bytes that the streams take by their entropies: zstd makes
