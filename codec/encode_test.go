@@ -15,6 +15,7 @@ import (
 func TestEncodersAgree(t *testing.T) {
 	type input struct {
 		method     Method
+		level      Level
 		elem, kind string
 		size       int
 	}
@@ -26,6 +27,7 @@ func TestEncodersAgree(t *testing.T) {
 	encoders := map[Method]*Encoder{Scape: NewEncoder(Scape, 0), BF16Split: NewEncoder(BF16Split, 0)}
 	eachBackend(t, func(t *testing.T) {
 		check := func(in input, data []byte) {
+			encoders[in.method].SetLevel(in.level)
 			enc, err := encoders[in.method].Encode(data, testElems[in.elem], []Part{{Off: in.size / 16 * 8}})
 			if err != nil {
 				t.Fatal(err)
@@ -39,10 +41,11 @@ func TestEncodersAgree(t *testing.T) {
 		}
 		for _, n := range sizes {
 			for kind, data := range testData(n) {
-				check(input{BF16Split, "bf16", kind, n}, data)
+				check(input{BF16Split, Balanced, "bf16", kind, n}, data)
+				check(input{Scape, Fast, "bf16", kind, n}, data)
 				for name, elem := range testElems {
 					if elem.Exponent > 0 || n <= 8000 { // large integers are zstd's, for the most part
-						check(input{Scape, name, kind, n}, data)
+						check(input{Scape, Balanced, name, kind, n}, data)
 					}
 				}
 			}
