@@ -38,7 +38,7 @@ test: setup vet test-unit test-race test-integration ## run everything: unit tes
 
 .PHONY: test-unit
 test-unit: ## run the unit tests
-	go test -timeout 10m $(UNIT_PACKAGES)
+	go test -timeout 20m $(UNIT_PACKAGES)
 
 .PHONY: test-short
 test-short: ## run the quick unit tests; needs nothing but Go
@@ -46,11 +46,11 @@ test-short: ## run the quick unit tests; needs nothing but Go
 
 .PHONY: test-race
 test-race: setup-build ## run the unit tests with the race detector; the long ones in part
-	go test -race -short -timeout 10m $(UNIT_PACKAGES)
+	go test -race -short -timeout 20m $(UNIT_PACKAGES)
 
 .PHONY: test-integration
 test-integration: setup-fuse setup-faults setup-loaders ## run the tests on real mounts with real loaders
-	go test -count=1 -timeout 20m ./integration/...
+	go test -count=1 -timeout 30m ./integration/...
 
 .PHONY: test-purego
 test-purego: ## run the unit tests without assembly
