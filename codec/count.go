@@ -22,23 +22,23 @@ const longRun = 1 << 14
 func (c *counter) count(data []byte, width int) *histogram {
 	h := &histogram{n: len(data) / width}
 	top := 8*min(width, 2) - 1
-	switch {
-	case width == 2 && hasVectors():
-		c.countUnits(data)
-		h.lo, h.hi, _ = rangeOf(data)
-		c.take(h, 2, top)
-	case h.n < longRun || width != 2 && width != 4:
+	vectors := width == 2 && hasVectors()
+	if !vectors && (h.n < longRun || width != 2 && width != 4) {
 		c.countRange(h, data, width, top)
 		c.take(h, 1, top)
-	default:
-		if width == 2 {
-			c.countUnits(data)
-		} else {
-			c.countUpper(data)
-		}
-		c.findRange(h, unitAt(data, 0, width))
-		c.take(h, 2, top)
+		return h
 	}
+	if width == 2 {
+		c.countUnits(data)
+	} else {
+		c.countUpper(data)
+	}
+	if vectors {
+		h.lo, h.hi, _ = rangeOf(data)
+	} else {
+		c.findRange(h, unitAt(data, 0, width))
+	}
+	c.take(h, 2, top)
 	return h
 }
 

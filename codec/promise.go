@@ -11,11 +11,10 @@ const sampleLen = 32 << 10
 
 // sampleLen is less where speed counts.
 func (l Level) sampleLen() int {
-	switch l {
-	case Fast, Balanced:
-		return sampleLen / 4
+	if l == Small {
+		return sampleLen
 	}
-	return sampleLen
+	return sampleLen / 4
 }
 
 // planesShare estimates by a sample the share of its size that zstd makes of a

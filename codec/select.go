@@ -94,10 +94,11 @@ func findSelection(data []byte, elem Elem, p Part, level Level) *selection {
 		return nil
 	}
 	f := finder{part: p}
-	if len(p.RefData) == len(data) && probablyShares(data, p.RefData, width, level.probesOf(len(data)/width)) {
+	probes := level.probesOf(len(data) / width)
+	if len(p.RefData) == len(data) && probablyShares(data, p.RefData, width, probes) {
 		f.try(data, p.RefData, selection{width: width, fill: fillReference, row: p.Ref.Row, off: p.Ref.Off})
 	}
-	if constant := commonElement(data, width, level.probesOf(len(data)/width)); constant != nil {
+	if constant := commonElement(data, width, probes); constant != nil {
 		filler := make([]byte, len(data))
 		fillWith(filler, constant)
 		f.try(data, filler, selection{width: width, fill: fillConstant, constant: constant})
