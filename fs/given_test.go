@@ -23,18 +23,7 @@ func newReading(t *testing.T, data []byte) *reading {
 	t.Helper()
 	fs := newFilesystem(Options{CacheSize: MinCacheSize, Readahead: -1, Jobs: 1, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(fs.close)
-	r := &rig{t: t, folder: t.TempDir()}
-	r.source = r.folder
-	r.add("model.scape", data, raw)
-	path := filepath.Join(r.source, "model.scape")
-	st, err := lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := fs.newArchiveNode(t.Context(), path, st)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := nodeOf(t, fs, data, raw)
 	opened, err := n.acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -115,18 +115,7 @@ func TestOrderIsLearned(t *testing.T) {
 		"another kind":      {weights(1<<20, 1), false},
 		"a header too long": {binary.LittleEndian.AppendUint64(nil, 100), false},
 	} {
-		r := &rig{t: t, folder: t.TempDir()}
-		r.source = r.folder
-		r.add("model.scape", tt.data, archive.PackOptions{})
-		path := filepath.Join(r.source, "model.scape")
-		st, err := lstat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := fs.newArchiveNode(t.Context(), path, st)
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := nodeOf(t, fs, tt.data, archive.PackOptions{})
 		if err := n.learnOrder(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -134,6 +123,24 @@ func TestOrderIsLearned(t *testing.T) {
 			t.Errorf("%s: order learned: %v", name, got)
 		}
 	}
+}
+
+// nodeOf packs data and gives the archive's node, without a mount.
+func nodeOf(t *testing.T, fs *filesystem, data []byte, opt archive.PackOptions) *archiveNode {
+	t.Helper()
+	r := &rig{t: t, folder: t.TempDir()}
+	r.source = r.folder
+	r.add("model.scape", data, opt)
+	path := filepath.Join(r.source, "model.scape")
+	st, err := lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := fs.newArchiveNode(t.Context(), path, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // twelveLayers gives a safetensors file whose header has so much padding.
