@@ -218,7 +218,7 @@ func BenchmarkHuffman(b *testing.B) {
 			b.Run(fmt.Sprintf("%d/decode/%s", limit, backend), func(b *testing.B) {
 				b.SetBytes(int64(len(src)))
 				for b.Loop() {
-					if err := d.init(t, maxHuffmanStreamsLog2, len(src), coded); err != nil {
+					if err := d.init(t, maxHuffmanStreamsLog2, len(src), coded, lookahead{}); err != nil {
 						b.Fatal(err)
 					}
 				}

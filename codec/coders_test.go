@@ -142,7 +142,7 @@ func TestRANS(t *testing.T) {
 			}
 			got := make([]byte, len(src))
 			half := min(maxGroup, len(src))
-			if err := errors.Join(d.read(got[:half]), d.read(got[half:]), d.close()); err != nil {
+			if err := errors.Join(d.read(got[:half], nil), d.read(got[half:], nil), d.close()); err != nil {
 				t.Fatalf("%d symbols, 2^%d lanes: %v", len(src), lanes, err)
 			}
 			if !bytes.Equal(got, src) {
@@ -163,7 +163,7 @@ func TestReciprocals(t *testing.T) {
 			coded := e.encode(nil, src, minLanesLog2)
 			var d ransDecoder
 			got := make([]byte, len(src))
-			if err := errors.Join(d.init(newRANSTable(frequencies{v, ransTotal - v}), minLanesLog2, coded), d.read(got), d.close()); err != nil || !bytes.Equal(got, src) {
+			if err := errors.Join(d.init(newRANSTable(frequencies{v, ransTotal - v}), minLanesLog2, coded), d.read(got, nil), d.close()); err != nil || !bytes.Equal(got, src) {
 				t.Fatalf("frequency %d: %v", v, err)
 			}
 		}

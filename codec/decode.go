@@ -35,7 +35,8 @@ func NewDecoder() *Decoder { return new(Decoder) }
 // Decode decodes block i of c from src, the block's coded bytes, into dst,
 // which has just its length. ref is the stretch of the original that
 // c.Reference(i) names, if it names one. Errors wrap ErrCorrupt; dst is then
-// undefined.
+// undefined. What src has room for beyond its length, the next block as a rule, is
+// fetched into the processor's cache, but not read.
 func (d *Decoder) Decode(c *Chunk, i int, dst, src, ref []byte) error {
 	b := &c.blocks[i]
 	if len(dst) != b.Len || len(src) != b.StoredLen {
@@ -77,13 +78,13 @@ func (d *Decoder) decode(m *model, dst, src []byte, at int) error {
 		}
 	}
 	n := m.split.elements(len(dst))
-	if err := d.start(m, n, m.split.elements(at), src); err != nil {
+	if err := d.start(m, n, m.split.elements(at), src, dst); err != nil {
 		return err
 	}
 	width := m.split.width
 	d.order = newTransposed(n, max(m.split.columns, 1))
 	for at := 0; at < n; {
-		size, err := d.readTiles(m, min(tile, n-at))
+		size, err := d.readTiles(m, min(tile, n-at), dst[at*width:])
 		if err != nil {
 			return err
 		}
@@ -103,8 +104,8 @@ func (d *Decoder) decode(m *model, dst, src []byte, at int) error {
 }
 
 // readTiles reads the next symbols of all streams: n, or fewer as they stand
-// in one piece.
-func (d *Decoder) readTiles(m *model, n int) (int, error) {
+// in one piece. ahead is where their elements will be written.
+func (d *Decoder) readTiles(m *model, n int, ahead []byte) (int, error) {
 	for k := range m.streams {
 		n = d.streams[k].avail(n)
 	}
@@ -114,17 +115,19 @@ func (d *Decoder) readTiles(m *model, n int) (int, error) {
 			continue // until it is merged
 		}
 		var err error
-		if d.tiles[k], err = d.streams[k].read(n, d.tiles[0]); err != nil {
+		if d.tiles[k], err = d.streams[k].read(n, d.tiles[0], ahead); err != nil {
 			return 0, err
 		}
+		ahead = nil // the first stream asked for it
 	}
 	return n, nil
 }
 
 // start cuts src into the streams' parts (docs/format.md, "Block"): a varint
 // for each stream whose length does not follow from n, but for the last such
-// one, then the streams. first is the block's first element in its chunk.
-func (d *Decoder) start(m *model, n, first int, src []byte) error {
+// one, then the streams. first is the block's first element in its chunk, dst where
+// the block will be written.
+func (d *Decoder) start(m *model, n, first int, src, dst []byte) error {
 	var lengths [2 + maxSplitWidth]int
 	last, rest := -1, 0
 	for k := range m.streams {
@@ -152,10 +155,12 @@ func (d *Decoder) start(m *model, n, first int, src []byte) error {
 		return fmt.Errorf("%w: streams of %d bytes in a block of %d", ErrCorrupt, rest, len(src))
 	}
 	for k := range m.streams {
-		if err := d.streams[k].init(&m.streams[k], n, uint64(first), src[:lengths[k]], &d.tools); err != nil {
+		part := src[:lengths[k]]
+		src = src[lengths[k]:]
+		if err := d.streams[k].init(&m.streams[k], n, uint64(first), part, lookahead{src[:cap(src)], dst}, &d.tools); err != nil {
 			return err
 		}
-		src = src[lengths[k]:]
+		dst = nil // the first stream asked for it
 	}
 	return nil
 }

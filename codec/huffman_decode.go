@@ -78,8 +78,8 @@ type huffmanDecoder struct {
 	next, used int // sub-tile, and how much of it was given out
 }
 
-// init decodes n symbols coded as src.
-func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []byte) error {
+// init decodes n symbols coded as src, and asks for what is ahead.
+func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []byte, ahead lookahead) error {
 	d.deal = dealHuffman(n, streamsLog2)
 	d.next, d.used = 0, 0
 	src, ends, err := cutHuffman(src, d.deal.streams)
@@ -96,7 +96,12 @@ func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []by
 		d.lanes.in[k], d.lanes.out[k], d.lanes.window[k] = in, d.from[k+1], loadWindow(src, in)
 		in = ends[k]
 	}
-	d.decodeSteps(t, src)
+	for k := range ahead {
+		if len(ahead[k]) == 0 {
+			ahead[k] = d.symbols[:0] // which is at hand
+		}
+	}
+	d.decodeSteps(t, src, &ahead)
 	for k := range d.deal.streams {
 		d.finish(t, k, src)
 		if err := d.check(k, src[:ends[k]]); err != nil {
@@ -110,7 +115,7 @@ func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []by
 const worthSteps = 4
 
 // decodeSteps decodes as much as kernels are worth.
-func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
+func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte, ahead *lookahead) {
 	var todo [maxHuffmanStreams]int // streams that are good for another step
 	n := d.deal.streams
 	for k := range n {
@@ -128,12 +133,12 @@ func (d *huffmanDecoder) decodeSteps(t *huffmanTable, src []byte) {
 		if n = left; most < worthSteps {
 			return
 		}
-		d.step(t, src, todo[:n], least)
+		d.step(t, src, todo[:n], least, ahead)
 	}
 }
 
 // step takes the streams todo, at least one, a number of steps on.
-func (d *huffmanDecoder) step(t *huffmanTable, src []byte, todo []int, steps int) {
+func (d *huffmanDecoder) step(t *huffmanTable, src []byte, todo []int, steps int, ahead *lookahead) {
 	run := &d.lanes
 	if len(todo) < maxHuffmanStreams {
 		// A lane without a stream repeats another's: it writes the same bytes to
@@ -143,7 +148,7 @@ func (d *huffmanDecoder) step(t *huffmanTable, src []byte, todo []int, steps int
 			run.copy(lane, &d.lanes, todo[lane%len(todo)])
 		}
 	}
-	if !huffmanDecodeVector(t, run, d.symbols, src, len(todo), steps) {
+	if !huffmanDecodeVector(t, run, d.symbols, src, len(todo), steps, ahead) {
 		for first := 0; first < len(todo); first += huffmanGoLanes {
 			huffmanDecodeGo(t, run, d.symbols, src, steps, first)
 		}

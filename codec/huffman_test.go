@@ -110,7 +110,7 @@ func decodeGuarded(t *testing.T, table *huffmanTable, streamsLog2 uint, n int, c
 	var errs [2]error
 	for i, scratch := range [][]byte{guarded(t, make([]byte, n)), guardedBelow(t, n)} {
 		d := huffmanDecoder{symbols: scratch}
-		if errs[i] = d.init(table, streamsLog2, n, src); errs[i] == nil {
+		if errs[i] = d.init(table, streamsLog2, n, src, lookahead{}); errs[i] == nil {
 			symbols[i] = d.readAll(n)
 		}
 	}
@@ -135,8 +135,12 @@ func TestHuffmanKernelsRun(t *testing.T) {
 				for k := range l.out {
 					l.out[k], l.window[k] = 1000, windowEnd
 				}
-				if ran := huffmanDecodeVector(table, &l, make([]byte, 1000), make([]byte, 1000), lanes, 1); ran != wanted {
+				ahead := lookahead{make([]byte, 100), make([]byte, 1000)}
+				if ran := huffmanDecodeVector(table, &l, make([]byte, 1000), make([]byte, 1000), lanes, 1, &ahead); ran != wanted {
 					t.Errorf("backend %s, codes of up to %d bits: kernel ran: %v", Backend(), limit, ran)
+				}
+				if moved := len(ahead[0]) == 0 && len(ahead[1]) == 1000-4*64; moved != wanted {
+					t.Errorf("backend %s: what is ahead moved on: %v", Backend(), moved)
 				}
 				if moved := l.out[lanes-1] < 1000; moved != wanted {
 					t.Errorf("backend %s, codes of up to %d bits: symbols written: %v", Backend(), limit, moved)

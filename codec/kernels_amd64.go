@@ -4,82 +4,82 @@
 
 package codec
 
-// ransDecode4BMI2 decodes groups of 4 symbols until groups are done or words passes limit, behind which 8 bytes are readable.
+// ransDecode4BMI2 decodes groups of 4 symbols until groups are done or words passes limit, behind which 8 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode4BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode4BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecode8BMI2 decodes groups of 8 symbols until groups are done or words passes limit, behind which 16 bytes are readable.
+// ransDecode8BMI2 decodes groups of 8 symbols until groups are done or words passes limit, behind which 16 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode8BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode8BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecode16AVX2 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable.
+// ransDecode16AVX2 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode16AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode16AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecode16AVX512 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable.
+// ransDecode16AVX512 decodes groups of 16 symbols until groups are done or words passes limit, behind which 32 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode16AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode16AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecode32AVX2 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable.
+// ransDecode32AVX2 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode32AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode32AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecode32AVX512 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable.
+// ransDecode32AVX512 decodes groups of 32 symbols until groups are done or words passes limit, behind which 64 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode32AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode32AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecode64AVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+// ransDecode64AVX2 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode64AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode64AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecode64AVX512 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable.
+// ransDecode64AVX512 decodes groups of 64 symbols until groups are done or words passes limit, behind which 128 bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.
 //
 //go:noescape
-func ransDecode64AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+func ransDecode64AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 
-// ransDecodeClasses4BMI2 is ransDecode4BMI2 with a table for each class, and the class of each symbol.
+// ransDecodeClasses4BMI2 is ransDecode4BMI2 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses4BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
-// ransDecodeClasses8BMI2 is ransDecode8BMI2 with a table for each class, and the class of each symbol.
+// ransDecodeClasses8BMI2 is ransDecode8BMI2 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses8BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
-// ransDecodeClasses16AVX2 is ransDecode16AVX2 with a table for each class, and the class of each symbol.
+// ransDecodeClasses16AVX2 is ransDecode16AVX2 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses16AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
-// ransDecodeClasses16AVX512 is ransDecode16AVX512 with a table for each class, and the class of each symbol.
+// ransDecodeClasses16AVX512 is ransDecode16AVX512 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses16AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
-// ransDecodeClasses32AVX2 is ransDecode32AVX2 with a table for each class, and the class of each symbol.
+// ransDecodeClasses32AVX2 is ransDecode32AVX2 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses32AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
-// ransDecodeClasses32AVX512 is ransDecode32AVX512 with a table for each class, and the class of each symbol.
+// ransDecodeClasses32AVX512 is ransDecode32AVX512 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses32AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
-// ransDecodeClasses64AVX2 is ransDecode64AVX2 with a table for each class, and the class of each symbol.
+// ransDecodeClasses64AVX2 is ransDecode64AVX2 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses64AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
 
-// ransDecodeClasses64AVX512 is ransDecode64AVX512 with a table for each class, and the class of each symbol.
+// ransDecodeClasses64AVX512 is ransDecode64AVX512 with a table for each class, the class of each symbol, and nothing ahead.
 //
 //go:noescape
 func ransDecodeClasses64AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
@@ -320,22 +320,22 @@ func huffmanEncode1BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[4]uint
 //go:noescape
 func huffmanEncode2BMI2(dst *byte, src *byte, codes *[256]uint64, lanes *[8]uint64, groups int)
 
-// huffmanDecode4x11BMI2 takes the first 4 lanes at least one step on, by a table of 2^11 entries.
+// huffmanDecode4x11BMI2 takes the first 4 lanes at least one step on, by a table of 2^11 entries. Each step asks for the next lines of both parts of ahead.
 //
 //go:noescape
-func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)
 
-// huffmanDecode4x12BMI2 takes the first 4 lanes at least one step on, by a table of 2^12 entries.
+// huffmanDecode4x12BMI2 takes the first 4 lanes at least one step on, by a table of 2^12 entries. Each step asks for the next lines of both parts of ahead.
 //
 //go:noescape
-func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)
 
-// huffmanDecode8x11BMI2 takes the first 8 lanes at least one step on, by a table of 2^11 entries.
+// huffmanDecode8x11BMI2 takes the first 8 lanes at least one step on, by a table of 2^11 entries. Each step asks for the next lines of both parts of ahead.
 //
 //go:noescape
-func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)
 
-// huffmanDecode8x12BMI2 takes the first 8 lanes at least one step on, by a table of 2^12 entries.
+// huffmanDecode8x12BMI2 takes the first 8 lanes at least one step on, by a table of 2^12 entries. Each step asks for the next lines of both parts of ahead.
 //
 //go:noescape
-func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
+func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)

@@ -202,9 +202,9 @@ DATA encodeLanes<>+62(SB)/1, $0x00
 DATA encodeLanes<>+63(SB)/1, $0x00
 GLOBL encodeLanes<>(SB), RODATA|NOPTR, $64
 
-// func ransDecode4BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// func ransDecode4BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 // Requires: CMOV
-TEXT ·ransDecode4BMI2(SB), NOSPLIT, $24-64
+TEXT ·ransDecode4BMI2(SB), NOSPLIT, $24-72
 	MOVQ dst+0(FP), AX
 	MOVQ groups+8(FP), CX
 	MOVQ state+16(FP), DX
@@ -317,7 +317,7 @@ loop:
 
 end:
 	SHLQ $0x01, CX
-	MOVQ CX, taken+56(FP)
+	MOVQ CX, taken+64(FP)
 	MOVQ 16(SP), AX
 	MOVL DX, (AX)
 	MOVL DI, 4(AX)
@@ -325,12 +325,12 @@ end:
 	MOVL R9, 12(AX)
 	MOVQ groups+8(FP), AX
 	SUBQ 8(SP), AX
-	MOVQ AX, done+48(FP)
+	MOVQ AX, done+56(FP)
 	RET
 
-// func ransDecode8BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
+// func ransDecode8BMI2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
 // Requires: CMOV
-TEXT ·ransDecode8BMI2(SB), NOSPLIT, $24-64
+TEXT ·ransDecode8BMI2(SB), NOSPLIT, $24-72
 	MOVQ dst+0(FP), AX
 	MOVQ groups+8(FP), CX
 	MOVQ state+16(FP), DX
@@ -531,7 +531,7 @@ loop:
 
 end:
 	SHLQ $0x01, CX
-	MOVQ CX, taken+56(FP)
+	MOVQ CX, taken+64(FP)
 	MOVQ 16(SP), AX
 	MOVL DX, (AX)
 	MOVL DI, 4(AX)
@@ -543,21 +543,22 @@ end:
 	MOVL R13, 28(AX)
 	MOVQ groups+8(FP), AX
 	SUBQ 8(SP), AX
-	MOVQ AX, done+48(FP)
+	MOVQ AX, done+56(FP)
 	RET
 
-// func ransDecode16AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
-// Requires: AVX, AVX2, POPCNT
-TEXT ·ransDecode16AVX2(SB), NOSPLIT, $0-64
+// func ransDecode16AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
+// Requires: AVX, AVX2, MMX+, POPCNT
+TEXT ·ransDecode16AVX2(SB), NOSPLIT, $0-72
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
 	MOVQ     state+16(FP), DX
 	MOVQ     table+24(FP), BX
 	MOVQ     words+32(FP), SI
 	MOVQ     limit+40(FP), DI
-	LEAQ     selectWords<>+0(SB), R8
-	MOVQ     SI, R9
-	MOVQ     CX, R10
+	MOVQ     ahead+48(FP), R8
+	LEAQ     selectWords<>+0(SB), R9
+	MOVQ     SI, R10
+	MOVQ     CX, R11
 	VMOVDQU  (DX), Y0
 	VMOVDQU  32(DX), Y1
 	VPCMPEQD Y8, Y8, Y8
@@ -567,30 +568,33 @@ TEXT ·ransDecode16AVX2(SB), NOSPLIT, $0-64
 loop:
 	CMPQ         SI, DI
 	JA           end
-	TESTQ        R10, R10
+	TESTQ        R11, R11
 	JE           end
+	PREFETCHT0   512(SI)
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000020, R8
 	VPAND        Y8, Y0, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X10
-	VPINSRD      $0x01, (BX)(R11*4), X10, X10
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X10, X10
-	VPINSRD      $0x03, (BX)(R12*4), X10, X10
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y10, Y10
 	VPAND        Y8, Y10, Y13
 	VPSRLD       $0x0c, Y0, Y0
@@ -601,37 +605,37 @@ loop:
 	VPSRLD       $0x18, Y10, Y10
 	VPSRLD       $0x10, Y0, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y0, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y0, Y0
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPAND        Y8, Y1, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X12
-	VPINSRD      $0x01, (BX)(R11*4), X12, X12
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X12, X12
-	VPINSRD      $0x03, (BX)(R12*4), X12, X12
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y12, Y12
 	VPAND        Y8, Y12, Y13
 	VPSRLD       $0x0c, Y1, Y1
@@ -642,32 +646,32 @@ loop:
 	VPSRLD       $0x18, Y12, Y12
 	VPSRLD       $0x10, Y1, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y1, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y1, Y1
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPACKUSDW    Y12, Y10, Y10
 	VPERMQ       $0xd8, Y10, Y10
 	VEXTRACTI128 $0x01, Y10, X12
 	VPACKUSWB    X12, X10, X10
 	VMOVDQU      X10, (AX)
 	ADDQ         $0x10, AX
-	DECQ         R10
+	DECQ         R11
 	JMP          loop
 
 end:
 	VMOVDQU Y0, (DX)
 	VMOVDQU Y1, 32(DX)
 	VZEROUPPER
-	SUBQ    R10, CX
-	MOVQ    CX, done+48(FP)
-	SUBQ    R9, SI
-	MOVQ    SI, taken+56(FP)
+	SUBQ    R11, CX
+	MOVQ    CX, done+56(FP)
+	SUBQ    R10, SI
+	MOVQ    SI, taken+64(FP)
 	RET
 
 DATA selectWords<>+0(SB)/8, $0x0000000000000000
@@ -928,17 +932,18 @@ DATA selectWords<>+2032(SB)/8, $0x0605040302010000
 DATA selectWords<>+2040(SB)/8, $0x0706050403020100
 GLOBL selectWords<>(SB), RODATA|NOPTR, $2048
 
-// func ransDecode16AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
-// Requires: AVX, AVX512F, POPCNT
-TEXT ·ransDecode16AVX512(SB), NOSPLIT, $0-64
+// func ransDecode16AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
+// Requires: AVX, AVX512F, MMX+, POPCNT
+TEXT ·ransDecode16AVX512(SB), NOSPLIT, $0-72
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
 	MOVQ       state+16(FP), DX
 	MOVQ       table+24(FP), BX
 	MOVQ       words+32(FP), SI
 	MOVQ       limit+40(FP), DI
-	MOVQ       SI, R8
-	MOVQ       CX, R9
+	MOVQ       ahead+48(FP), R8
+	MOVQ       SI, R9
+	MOVQ       CX, R10
 	VMOVDQU32  (DX), Z0
 	VPTERNLOGD $0xff, Z1, Z1, Z1
 	VPSRLD     $0x14, Z1, Z1
@@ -948,54 +953,57 @@ TEXT ·ransDecode16AVX512(SB), NOSPLIT, $0-64
 loop:
 	CMPQ          SI, DI
 	JA            end
-	TESTQ         R9, R9
+	TESTQ         R10, R10
 	JE            end
+	PREFETCHT0    512(SI)
+	PREFETCHT0    (R8)
+	ADDQ          $0x00000020, R8
 	VPANDD        Z1, Z0, Z3
-	VMOVQ         X3, R10
-	VPEXTRQ       $0x01, X3, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X4
-	VPINSRD       $0x01, (BX)(R10*4), X4, X4
-	MOVL          R11, R12
+	VMOVQ         X3, R11
+	VPEXTRQ       $0x01, X3, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X4, X4
-	VPINSRD       $0x03, (BX)(R11*4), X4, X4
+	VMOVD         (BX)(R13*4), X4
+	VPINSRD       $0x01, (BX)(R11*4), X4, X4
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X4, X4
+	VPINSRD       $0x03, (BX)(R12*4), X4, X4
 	VEXTRACTI32X4 $0x01, Z3, X5
-	VMOVQ         X5, R10
-	VPEXTRQ       $0x01, X5, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X5
-	VPINSRD       $0x01, (BX)(R10*4), X5, X5
-	MOVL          R11, R12
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X5, X5
-	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
 	VINSERTI32X4  $0x01, X5, Z4, Z4
 	VEXTRACTI32X4 $0x02, Z3, X5
-	VMOVQ         X5, R10
-	VPEXTRQ       $0x01, X5, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X5
-	VPINSRD       $0x01, (BX)(R10*4), X5, X5
-	MOVL          R11, R12
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X5, X5
-	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
 	VINSERTI32X4  $0x02, X5, Z4, Z4
 	VEXTRACTI32X4 $0x03, Z3, X3
-	VMOVQ         X3, R10
-	VPEXTRQ       $0x01, X3, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X3
-	VPINSRD       $0x01, (BX)(R10*4), X3, X3
-	MOVL          R11, R12
+	VMOVQ         X3, R11
+	VPEXTRQ       $0x01, X3, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X3, X3
-	VPINSRD       $0x03, (BX)(R11*4), X3, X3
+	VMOVD         (BX)(R13*4), X3
+	VPINSRD       $0x01, (BX)(R11*4), X3, X3
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X3, X3
+	VPINSRD       $0x03, (BX)(R12*4), X3, X3
 	VINSERTI32X4  $0x03, X3, Z4, Z4
 	VPANDD        Z1, Z4, Z3
 	VPSRLD        $0x0c, Z0, Z0
@@ -1010,34 +1018,35 @@ loop:
 	VPEXPANDD.Z   Z3, K1, Z3
 	VPSLLD        $0x10, Z0, K1, Z0
 	VPORD         Z3, Z0, Z0
-	KMOVW         K1, R10
-	POPCNTL       R10, R10
-	LEAQ          (SI)(R10*2), SI
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
 	ADDQ          $0x10, AX
-	DECQ          R9
+	DECQ          R10
 	JMP           loop
 
 end:
 	VMOVDQU32 Z0, (DX)
 	VZEROUPPER
-	SUBQ      R9, CX
-	MOVQ      CX, done+48(FP)
-	SUBQ      R8, SI
-	MOVQ      SI, taken+56(FP)
+	SUBQ      R10, CX
+	MOVQ      CX, done+56(FP)
+	SUBQ      R9, SI
+	MOVQ      SI, taken+64(FP)
 	RET
 
-// func ransDecode32AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
-// Requires: AVX, AVX2, POPCNT
-TEXT ·ransDecode32AVX2(SB), NOSPLIT, $0-64
+// func ransDecode32AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
+// Requires: AVX, AVX2, MMX+, POPCNT
+TEXT ·ransDecode32AVX2(SB), NOSPLIT, $0-72
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
 	MOVQ     state+16(FP), DX
 	MOVQ     table+24(FP), BX
 	MOVQ     words+32(FP), SI
 	MOVQ     limit+40(FP), DI
-	LEAQ     selectWords<>+0(SB), R8
-	MOVQ     SI, R9
-	MOVQ     CX, R10
+	MOVQ     ahead+48(FP), R8
+	LEAQ     selectWords<>+0(SB), R9
+	MOVQ     SI, R10
+	MOVQ     CX, R11
 	VMOVDQU  (DX), Y0
 	VMOVDQU  32(DX), Y1
 	VMOVDQU  64(DX), Y2
@@ -1049,30 +1058,33 @@ TEXT ·ransDecode32AVX2(SB), NOSPLIT, $0-64
 loop:
 	CMPQ         SI, DI
 	JA           end
-	TESTQ        R10, R10
+	TESTQ        R11, R11
 	JE           end
+	PREFETCHT0   512(SI)
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000040, R8
 	VPAND        Y8, Y0, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X10
-	VPINSRD      $0x01, (BX)(R11*4), X10, X10
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X10, X10
-	VPINSRD      $0x03, (BX)(R12*4), X10, X10
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y10, Y10
 	VPAND        Y8, Y10, Y13
 	VPSRLD       $0x0c, Y0, Y0
@@ -1083,37 +1095,37 @@ loop:
 	VPSRLD       $0x18, Y10, Y10
 	VPSRLD       $0x10, Y0, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y0, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y0, Y0
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPAND        Y8, Y1, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X12
-	VPINSRD      $0x01, (BX)(R11*4), X12, X12
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X12, X12
-	VPINSRD      $0x03, (BX)(R12*4), X12, X12
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y12, Y12
 	VPAND        Y8, Y12, Y13
 	VPSRLD       $0x0c, Y1, Y1
@@ -1124,38 +1136,38 @@ loop:
 	VPSRLD       $0x18, Y12, Y12
 	VPSRLD       $0x10, Y1, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y1, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y1, Y1
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPACKUSDW    Y12, Y10, Y10
 	VPAND        Y8, Y2, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X11
-	VPINSRD      $0x01, (BX)(R11*4), X11, X11
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X11, X11
-	VPINSRD      $0x03, (BX)(R12*4), X11, X11
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X11
+	VPINSRD      $0x01, (BX)(R12*4), X11, X11
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X11, X11
+	VPINSRD      $0x03, (BX)(R13*4), X11, X11
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y11, Y11
 	VPAND        Y8, Y11, Y13
 	VPSRLD       $0x0c, Y2, Y2
@@ -1166,37 +1178,37 @@ loop:
 	VPSRLD       $0x18, Y11, Y11
 	VPSRLD       $0x10, Y2, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y2, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y2, Y2
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPAND        Y8, Y3, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X12
-	VPINSRD      $0x01, (BX)(R11*4), X12, X12
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X12, X12
-	VPINSRD      $0x03, (BX)(R12*4), X12, X12
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y12, Y12
 	VPAND        Y8, Y12, Y13
 	VPSRLD       $0x0c, Y3, Y3
@@ -1207,22 +1219,22 @@ loop:
 	VPSRLD       $0x18, Y12, Y12
 	VPSRLD       $0x10, Y3, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y3, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y3, Y3
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPACKUSDW    Y12, Y11, Y11
 	VPACKUSWB    Y11, Y10, Y10
 	VMOVDQU      ransOrder<>+0(SB), Y12
 	VPERMD       Y10, Y12, Y10
 	VMOVDQU      Y10, (AX)
 	ADDQ         $0x20, AX
-	DECQ         R10
+	DECQ         R11
 	JMP          loop
 
 end:
@@ -1231,10 +1243,10 @@ end:
 	VMOVDQU Y2, 64(DX)
 	VMOVDQU Y3, 96(DX)
 	VZEROUPPER
-	SUBQ    R10, CX
-	MOVQ    CX, done+48(FP)
-	SUBQ    R9, SI
-	MOVQ    SI, taken+56(FP)
+	SUBQ    R11, CX
+	MOVQ    CX, done+56(FP)
+	SUBQ    R10, SI
+	MOVQ    SI, taken+64(FP)
 	RET
 
 DATA ransOrder<>+0(SB)/4, $0x00000000
@@ -1247,17 +1259,18 @@ DATA ransOrder<>+24(SB)/4, $0x00000003
 DATA ransOrder<>+28(SB)/4, $0x00000007
 GLOBL ransOrder<>(SB), RODATA|NOPTR, $32
 
-// func ransDecode32AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
-// Requires: AVX, AVX512F, POPCNT
-TEXT ·ransDecode32AVX512(SB), NOSPLIT, $0-64
+// func ransDecode32AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
+// Requires: AVX, AVX512F, MMX+, POPCNT
+TEXT ·ransDecode32AVX512(SB), NOSPLIT, $0-72
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
 	MOVQ       state+16(FP), DX
 	MOVQ       table+24(FP), BX
 	MOVQ       words+32(FP), SI
 	MOVQ       limit+40(FP), DI
-	MOVQ       SI, R8
-	MOVQ       CX, R9
+	MOVQ       ahead+48(FP), R8
+	MOVQ       SI, R9
+	MOVQ       CX, R10
 	VMOVDQU32  (DX), Z0
 	VMOVDQU32  64(DX), Z1
 	VPTERNLOGD $0xff, Z2, Z2, Z2
@@ -1268,54 +1281,57 @@ TEXT ·ransDecode32AVX512(SB), NOSPLIT, $0-64
 loop:
 	CMPQ          SI, DI
 	JA            end
-	TESTQ         R9, R9
+	TESTQ         R10, R10
 	JE            end
+	PREFETCHT0    512(SI)
+	PREFETCHT0    (R8)
+	ADDQ          $0x00000040, R8
 	VPANDD        Z2, Z0, Z4
-	VMOVQ         X4, R10
-	VPEXTRQ       $0x01, X4, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X5
-	VPINSRD       $0x01, (BX)(R10*4), X5, X5
-	MOVL          R11, R12
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X5, X5
-	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
 	VEXTRACTI32X4 $0x01, Z4, X6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X6
-	VPINSRD       $0x01, (BX)(R10*4), X6, X6
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X6, X6
-	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
 	VINSERTI32X4  $0x01, X6, Z5, Z5
 	VEXTRACTI32X4 $0x02, Z4, X6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X6
-	VPINSRD       $0x01, (BX)(R10*4), X6, X6
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X6, X6
-	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
 	VINSERTI32X4  $0x02, X6, Z5, Z5
 	VEXTRACTI32X4 $0x03, Z4, X4
-	VMOVQ         X4, R10
-	VPEXTRQ       $0x01, X4, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X4
-	VPINSRD       $0x01, (BX)(R10*4), X4, X4
-	MOVL          R11, R12
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X4, X4
-	VPINSRD       $0x03, (BX)(R11*4), X4, X4
+	VMOVD         (BX)(R13*4), X4
+	VPINSRD       $0x01, (BX)(R11*4), X4, X4
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X4, X4
+	VPINSRD       $0x03, (BX)(R12*4), X4, X4
 	VINSERTI32X4  $0x03, X4, Z5, Z5
 	VPANDD        Z2, Z5, Z4
 	VPSRLD        $0x0c, Z0, Z0
@@ -1330,55 +1346,55 @@ loop:
 	VPEXPANDD.Z   Z4, K1, Z4
 	VPSLLD        $0x10, Z0, K1, Z0
 	VPORD         Z4, Z0, Z0
-	KMOVW         K1, R10
-	POPCNTL       R10, R10
-	LEAQ          (SI)(R10*2), SI
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
 	VPANDD        Z2, Z1, Z4
-	VMOVQ         X4, R10
-	VPEXTRQ       $0x01, X4, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X6
-	VPINSRD       $0x01, (BX)(R10*4), X6, X6
-	MOVL          R11, R12
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X6, X6
-	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
 	VEXTRACTI32X4 $0x01, Z4, X5
-	VMOVQ         X5, R10
-	VPEXTRQ       $0x01, X5, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X5
-	VPINSRD       $0x01, (BX)(R10*4), X5, X5
-	MOVL          R11, R12
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X5, X5
-	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
 	VINSERTI32X4  $0x01, X5, Z6, Z6
 	VEXTRACTI32X4 $0x02, Z4, X5
-	VMOVQ         X5, R10
-	VPEXTRQ       $0x01, X5, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X5
-	VPINSRD       $0x01, (BX)(R10*4), X5, X5
-	MOVL          R11, R12
+	VMOVQ         X5, R11
+	VPEXTRQ       $0x01, X5, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X5, X5
-	VPINSRD       $0x03, (BX)(R11*4), X5, X5
+	VMOVD         (BX)(R13*4), X5
+	VPINSRD       $0x01, (BX)(R11*4), X5, X5
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X5, X5
+	VPINSRD       $0x03, (BX)(R12*4), X5, X5
 	VINSERTI32X4  $0x02, X5, Z6, Z6
 	VEXTRACTI32X4 $0x03, Z4, X4
-	VMOVQ         X4, R10
-	VPEXTRQ       $0x01, X4, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X4
-	VPINSRD       $0x01, (BX)(R10*4), X4, X4
-	MOVL          R11, R12
+	VMOVQ         X4, R11
+	VPEXTRQ       $0x01, X4, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X4, X4
-	VPINSRD       $0x03, (BX)(R11*4), X4, X4
+	VMOVD         (BX)(R13*4), X4
+	VPINSRD       $0x01, (BX)(R11*4), X4, X4
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X4, X4
+	VPINSRD       $0x03, (BX)(R12*4), X4, X4
 	VINSERTI32X4  $0x03, X4, Z6, Z6
 	VPANDD        Z2, Z6, Z4
 	VPSRLD        $0x0c, Z1, Z1
@@ -1393,35 +1409,36 @@ loop:
 	VPEXPANDD.Z   Z4, K1, Z4
 	VPSLLD        $0x10, Z1, K1, Z1
 	VPORD         Z4, Z1, Z1
-	KMOVW         K1, R10
-	POPCNTL       R10, R10
-	LEAQ          (SI)(R10*2), SI
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
 	ADDQ          $0x20, AX
-	DECQ          R9
+	DECQ          R10
 	JMP           loop
 
 end:
 	VMOVDQU32 Z0, (DX)
 	VMOVDQU32 Z1, 64(DX)
 	VZEROUPPER
-	SUBQ      R9, CX
-	MOVQ      CX, done+48(FP)
-	SUBQ      R8, SI
-	MOVQ      SI, taken+56(FP)
+	SUBQ      R10, CX
+	MOVQ      CX, done+56(FP)
+	SUBQ      R9, SI
+	MOVQ      SI, taken+64(FP)
 	RET
 
-// func ransDecode64AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
-// Requires: AVX, AVX2, POPCNT
-TEXT ·ransDecode64AVX2(SB), NOSPLIT, $0-64
+// func ransDecode64AVX2(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
+// Requires: AVX, AVX2, MMX+, POPCNT
+TEXT ·ransDecode64AVX2(SB), NOSPLIT, $0-72
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
 	MOVQ     state+16(FP), DX
 	MOVQ     table+24(FP), BX
 	MOVQ     words+32(FP), SI
 	MOVQ     limit+40(FP), DI
-	LEAQ     selectWords<>+0(SB), R8
-	MOVQ     SI, R9
-	MOVQ     CX, R10
+	MOVQ     ahead+48(FP), R8
+	LEAQ     selectWords<>+0(SB), R9
+	MOVQ     SI, R10
+	MOVQ     CX, R11
 	VMOVDQU  (DX), Y0
 	VMOVDQU  32(DX), Y1
 	VMOVDQU  64(DX), Y2
@@ -1437,30 +1454,34 @@ TEXT ·ransDecode64AVX2(SB), NOSPLIT, $0-64
 loop:
 	CMPQ         SI, DI
 	JA           end
-	TESTQ        R10, R10
+	TESTQ        R11, R11
 	JE           end
+	PREFETCHT0   512(SI)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	ADDQ         $0x00000080, R8
 	VPAND        Y8, Y0, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X10
-	VPINSRD      $0x01, (BX)(R11*4), X10, X10
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X10, X10
-	VPINSRD      $0x03, (BX)(R12*4), X10, X10
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y10, Y10
 	VPAND        Y8, Y10, Y13
 	VPSRLD       $0x0c, Y0, Y0
@@ -1471,37 +1492,37 @@ loop:
 	VPSRLD       $0x18, Y10, Y10
 	VPSRLD       $0x10, Y0, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y0, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y0, Y0
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPAND        Y8, Y1, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X12
-	VPINSRD      $0x01, (BX)(R11*4), X12, X12
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X12, X12
-	VPINSRD      $0x03, (BX)(R12*4), X12, X12
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y12, Y12
 	VPAND        Y8, Y12, Y13
 	VPSRLD       $0x0c, Y1, Y1
@@ -1512,38 +1533,38 @@ loop:
 	VPSRLD       $0x18, Y12, Y12
 	VPSRLD       $0x10, Y1, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y1, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y1, Y1
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPACKUSDW    Y12, Y10, Y10
 	VPAND        Y8, Y2, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X11
-	VPINSRD      $0x01, (BX)(R11*4), X11, X11
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X11, X11
-	VPINSRD      $0x03, (BX)(R12*4), X11, X11
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X11
+	VPINSRD      $0x01, (BX)(R12*4), X11, X11
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X11, X11
+	VPINSRD      $0x03, (BX)(R13*4), X11, X11
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y11, Y11
 	VPAND        Y8, Y11, Y13
 	VPSRLD       $0x0c, Y2, Y2
@@ -1554,37 +1575,37 @@ loop:
 	VPSRLD       $0x18, Y11, Y11
 	VPSRLD       $0x10, Y2, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y2, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y2, Y2
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPAND        Y8, Y3, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X12
-	VPINSRD      $0x01, (BX)(R11*4), X12, X12
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X12, X12
-	VPINSRD      $0x03, (BX)(R12*4), X12, X12
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y12, Y12
 	VPAND        Y8, Y12, Y13
 	VPSRLD       $0x0c, Y3, Y3
@@ -1595,15 +1616,15 @@ loop:
 	VPSRLD       $0x18, Y12, Y12
 	VPSRLD       $0x10, Y3, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y3, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y3, Y3
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPACKUSDW    Y12, Y11, Y11
 	VPACKUSWB    Y11, Y10, Y10
 	VMOVDQU      ransOrder<>+0(SB), Y12
@@ -1611,26 +1632,26 @@ loop:
 	VMOVDQU      Y10, (AX)
 	VPAND        Y8, Y4, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X10
-	VPINSRD      $0x01, (BX)(R11*4), X10, X10
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X10, X10
-	VPINSRD      $0x03, (BX)(R12*4), X10, X10
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X10
+	VPINSRD      $0x01, (BX)(R12*4), X10, X10
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X10, X10
+	VPINSRD      $0x03, (BX)(R13*4), X10, X10
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y10, Y10
 	VPAND        Y8, Y10, Y13
 	VPSRLD       $0x0c, Y4, Y4
@@ -1641,37 +1662,37 @@ loop:
 	VPSRLD       $0x18, Y10, Y10
 	VPSRLD       $0x10, Y4, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y4, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y4, Y4
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPAND        Y8, Y5, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X12
-	VPINSRD      $0x01, (BX)(R11*4), X12, X12
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X12, X12
-	VPINSRD      $0x03, (BX)(R12*4), X12, X12
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y12, Y12
 	VPAND        Y8, Y12, Y13
 	VPSRLD       $0x0c, Y5, Y5
@@ -1682,38 +1703,38 @@ loop:
 	VPSRLD       $0x18, Y12, Y12
 	VPSRLD       $0x10, Y5, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y5, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y5, Y5
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPACKUSDW    Y12, Y10, Y10
 	VPAND        Y8, Y6, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X11
-	VPINSRD      $0x01, (BX)(R11*4), X11, X11
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X11, X11
-	VPINSRD      $0x03, (BX)(R12*4), X11, X11
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X11
+	VPINSRD      $0x01, (BX)(R12*4), X11, X11
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X11, X11
+	VPINSRD      $0x03, (BX)(R13*4), X11, X11
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y11, Y11
 	VPAND        Y8, Y11, Y13
 	VPSRLD       $0x0c, Y6, Y6
@@ -1724,37 +1745,37 @@ loop:
 	VPSRLD       $0x18, Y11, Y11
 	VPSRLD       $0x10, Y6, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y6, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y6, Y6
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPAND        Y8, Y7, Y13
 	VEXTRACTI128 $0x01, Y13, X14
-	VMOVQ        X13, R11
-	VPEXTRQ      $0x01, X13, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X12
-	VPINSRD      $0x01, (BX)(R11*4), X12, X12
-	MOVL         R12, R13
+	VMOVQ        X13, R12
+	VPEXTRQ      $0x01, X13, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X12, X12
-	VPINSRD      $0x03, (BX)(R12*4), X12, X12
-	VMOVQ        X14, R11
-	VPEXTRQ      $0x01, X14, R12
-	MOVL         R11, R13
-	SHRQ         $0x20, R11
-	VMOVD        (BX)(R13*4), X14
-	VPINSRD      $0x01, (BX)(R11*4), X14, X14
-	MOVL         R12, R13
+	VMOVD        (BX)(R14*4), X12
+	VPINSRD      $0x01, (BX)(R12*4), X12, X12
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X12, X12
+	VPINSRD      $0x03, (BX)(R13*4), X12, X12
+	VMOVQ        X14, R12
+	VPEXTRQ      $0x01, X14, R13
+	MOVL         R12, R14
 	SHRQ         $0x20, R12
-	VPINSRD      $0x02, (BX)(R13*4), X14, X14
-	VPINSRD      $0x03, (BX)(R12*4), X14, X14
+	VMOVD        (BX)(R14*4), X14
+	VPINSRD      $0x01, (BX)(R12*4), X14, X14
+	MOVL         R13, R14
+	SHRQ         $0x20, R13
+	VPINSRD      $0x02, (BX)(R14*4), X14, X14
+	VPINSRD      $0x03, (BX)(R13*4), X14, X14
 	VINSERTI128  $0x01, X14, Y12, Y12
 	VPAND        Y8, Y12, Y13
 	VPSRLD       $0x0c, Y7, Y7
@@ -1765,22 +1786,22 @@ loop:
 	VPSRLD       $0x18, Y12, Y12
 	VPSRLD       $0x10, Y7, Y14
 	VPCMPEQD     Y9, Y14, Y14
-	VMOVMSKPS    Y14, R11
+	VMOVMSKPS    Y14, R12
 	VPMOVZXWD    (SI), Y15
-	VPMOVZXBD    (R8)(R11*8), Y13
+	VPMOVZXBD    (R9)(R12*8), Y13
 	VPERMD       Y15, Y13, Y15
 	VPSLLD       $0x10, Y7, Y13
 	VPOR         Y13, Y15, Y15
 	VPBLENDVB    Y14, Y15, Y7, Y7
-	POPCNTL      R11, R11
-	LEAQ         (SI)(R11*2), SI
+	POPCNTL      R12, R12
+	LEAQ         (SI)(R12*2), SI
 	VPACKUSDW    Y12, Y11, Y11
 	VPACKUSWB    Y11, Y10, Y10
 	VMOVDQU      ransOrder<>+0(SB), Y12
 	VPERMD       Y10, Y12, Y10
 	VMOVDQU      Y10, 32(AX)
 	ADDQ         $0x40, AX
-	DECQ         R10
+	DECQ         R11
 	JMP          loop
 
 end:
@@ -1793,23 +1814,24 @@ end:
 	VMOVDQU Y6, 192(DX)
 	VMOVDQU Y7, 224(DX)
 	VZEROUPPER
-	SUBQ    R10, CX
-	MOVQ    CX, done+48(FP)
-	SUBQ    R9, SI
-	MOVQ    SI, taken+56(FP)
+	SUBQ    R11, CX
+	MOVQ    CX, done+56(FP)
+	SUBQ    R10, SI
+	MOVQ    SI, taken+64(FP)
 	RET
 
-// func ransDecode64AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte) (done int, taken int)
-// Requires: AVX, AVX512F, POPCNT
-TEXT ·ransDecode64AVX512(SB), NOSPLIT, $0-64
+// func ransDecode64AVX512(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words *byte, limit *byte, ahead *byte) (done int, taken int)
+// Requires: AVX, AVX512F, MMX+, POPCNT
+TEXT ·ransDecode64AVX512(SB), NOSPLIT, $0-72
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
 	MOVQ       state+16(FP), DX
 	MOVQ       table+24(FP), BX
 	MOVQ       words+32(FP), SI
 	MOVQ       limit+40(FP), DI
-	MOVQ       SI, R8
-	MOVQ       CX, R9
+	MOVQ       ahead+48(FP), R8
+	MOVQ       SI, R9
+	MOVQ       CX, R10
 	VMOVDQU32  (DX), Z0
 	VMOVDQU32  64(DX), Z1
 	VMOVDQU32  128(DX), Z2
@@ -1822,54 +1844,58 @@ TEXT ·ransDecode64AVX512(SB), NOSPLIT, $0-64
 loop:
 	CMPQ          SI, DI
 	JA            end
-	TESTQ         R9, R9
+	TESTQ         R10, R10
 	JE            end
+	PREFETCHT0    512(SI)
+	PREFETCHT0    (R8)
+	PREFETCHT0    64(R8)
+	ADDQ          $0x00000080, R8
 	VPANDD        Z4, Z0, Z6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X7
-	VPINSRD       $0x01, (BX)(R10*4), X7, X7
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X7, X7
-	VPINSRD       $0x03, (BX)(R11*4), X7, X7
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
 	VEXTRACTI32X4 $0x01, Z6, X8
-	VMOVQ         X8, R10
-	VPEXTRQ       $0x01, X8, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X8
-	VPINSRD       $0x01, (BX)(R10*4), X8, X8
-	MOVL          R11, R12
+	VMOVQ         X8, R11
+	VPEXTRQ       $0x01, X8, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X8, X8
-	VPINSRD       $0x03, (BX)(R11*4), X8, X8
+	VMOVD         (BX)(R13*4), X8
+	VPINSRD       $0x01, (BX)(R11*4), X8, X8
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X8, X8
+	VPINSRD       $0x03, (BX)(R12*4), X8, X8
 	VINSERTI32X4  $0x01, X8, Z7, Z7
 	VEXTRACTI32X4 $0x02, Z6, X8
-	VMOVQ         X8, R10
-	VPEXTRQ       $0x01, X8, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X8
-	VPINSRD       $0x01, (BX)(R10*4), X8, X8
-	MOVL          R11, R12
+	VMOVQ         X8, R11
+	VPEXTRQ       $0x01, X8, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X8, X8
-	VPINSRD       $0x03, (BX)(R11*4), X8, X8
+	VMOVD         (BX)(R13*4), X8
+	VPINSRD       $0x01, (BX)(R11*4), X8, X8
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X8, X8
+	VPINSRD       $0x03, (BX)(R12*4), X8, X8
 	VINSERTI32X4  $0x02, X8, Z7, Z7
 	VEXTRACTI32X4 $0x03, Z6, X6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X6
-	VPINSRD       $0x01, (BX)(R10*4), X6, X6
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X6, X6
-	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
 	VINSERTI32X4  $0x03, X6, Z7, Z7
 	VPANDD        Z4, Z7, Z6
 	VPSRLD        $0x0c, Z0, Z0
@@ -1884,55 +1910,55 @@ loop:
 	VPEXPANDD.Z   Z6, K1, Z6
 	VPSLLD        $0x10, Z0, K1, Z0
 	VPORD         Z6, Z0, Z0
-	KMOVW         K1, R10
-	POPCNTL       R10, R10
-	LEAQ          (SI)(R10*2), SI
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
 	VPANDD        Z4, Z1, Z6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X8
-	VPINSRD       $0x01, (BX)(R10*4), X8, X8
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X8, X8
-	VPINSRD       $0x03, (BX)(R11*4), X8, X8
+	VMOVD         (BX)(R13*4), X8
+	VPINSRD       $0x01, (BX)(R11*4), X8, X8
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X8, X8
+	VPINSRD       $0x03, (BX)(R12*4), X8, X8
 	VEXTRACTI32X4 $0x01, Z6, X7
-	VMOVQ         X7, R10
-	VPEXTRQ       $0x01, X7, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X7
-	VPINSRD       $0x01, (BX)(R10*4), X7, X7
-	MOVL          R11, R12
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X7, X7
-	VPINSRD       $0x03, (BX)(R11*4), X7, X7
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
 	VINSERTI32X4  $0x01, X7, Z8, Z8
 	VEXTRACTI32X4 $0x02, Z6, X7
-	VMOVQ         X7, R10
-	VPEXTRQ       $0x01, X7, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X7
-	VPINSRD       $0x01, (BX)(R10*4), X7, X7
-	MOVL          R11, R12
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X7, X7
-	VPINSRD       $0x03, (BX)(R11*4), X7, X7
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
 	VINSERTI32X4  $0x02, X7, Z8, Z8
 	VEXTRACTI32X4 $0x03, Z6, X6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X6
-	VPINSRD       $0x01, (BX)(R10*4), X6, X6
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X6, X6
-	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
 	VINSERTI32X4  $0x03, X6, Z8, Z8
 	VPANDD        Z4, Z8, Z6
 	VPSRLD        $0x0c, Z1, Z1
@@ -1947,55 +1973,55 @@ loop:
 	VPEXPANDD.Z   Z6, K1, Z6
 	VPSLLD        $0x10, Z1, K1, Z1
 	VPORD         Z6, Z1, Z1
-	KMOVW         K1, R10
-	POPCNTL       R10, R10
-	LEAQ          (SI)(R10*2), SI
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
 	VPANDD        Z4, Z2, Z6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X9
-	VPINSRD       $0x01, (BX)(R10*4), X9, X9
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X9, X9
-	VPINSRD       $0x03, (BX)(R11*4), X9, X9
+	VMOVD         (BX)(R13*4), X9
+	VPINSRD       $0x01, (BX)(R11*4), X9, X9
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X9, X9
+	VPINSRD       $0x03, (BX)(R12*4), X9, X9
 	VEXTRACTI32X4 $0x01, Z6, X7
-	VMOVQ         X7, R10
-	VPEXTRQ       $0x01, X7, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X7
-	VPINSRD       $0x01, (BX)(R10*4), X7, X7
-	MOVL          R11, R12
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X7, X7
-	VPINSRD       $0x03, (BX)(R11*4), X7, X7
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
 	VINSERTI32X4  $0x01, X7, Z9, Z9
 	VEXTRACTI32X4 $0x02, Z6, X7
-	VMOVQ         X7, R10
-	VPEXTRQ       $0x01, X7, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X7
-	VPINSRD       $0x01, (BX)(R10*4), X7, X7
-	MOVL          R11, R12
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X7, X7
-	VPINSRD       $0x03, (BX)(R11*4), X7, X7
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
 	VINSERTI32X4  $0x02, X7, Z9, Z9
 	VEXTRACTI32X4 $0x03, Z6, X6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X6
-	VPINSRD       $0x01, (BX)(R10*4), X6, X6
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X6, X6
-	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
 	VINSERTI32X4  $0x03, X6, Z9, Z9
 	VPANDD        Z4, Z9, Z6
 	VPSRLD        $0x0c, Z2, Z2
@@ -2010,55 +2036,55 @@ loop:
 	VPEXPANDD.Z   Z6, K1, Z6
 	VPSLLD        $0x10, Z2, K1, Z2
 	VPORD         Z6, Z2, Z2
-	KMOVW         K1, R10
-	POPCNTL       R10, R10
-	LEAQ          (SI)(R10*2), SI
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
 	VPANDD        Z4, Z3, Z6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X10
-	VPINSRD       $0x01, (BX)(R10*4), X10, X10
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X10, X10
-	VPINSRD       $0x03, (BX)(R11*4), X10, X10
+	VMOVD         (BX)(R13*4), X10
+	VPINSRD       $0x01, (BX)(R11*4), X10, X10
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X10, X10
+	VPINSRD       $0x03, (BX)(R12*4), X10, X10
 	VEXTRACTI32X4 $0x01, Z6, X7
-	VMOVQ         X7, R10
-	VPEXTRQ       $0x01, X7, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X7
-	VPINSRD       $0x01, (BX)(R10*4), X7, X7
-	MOVL          R11, R12
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X7, X7
-	VPINSRD       $0x03, (BX)(R11*4), X7, X7
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
 	VINSERTI32X4  $0x01, X7, Z10, Z10
 	VEXTRACTI32X4 $0x02, Z6, X7
-	VMOVQ         X7, R10
-	VPEXTRQ       $0x01, X7, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X7
-	VPINSRD       $0x01, (BX)(R10*4), X7, X7
-	MOVL          R11, R12
+	VMOVQ         X7, R11
+	VPEXTRQ       $0x01, X7, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X7, X7
-	VPINSRD       $0x03, (BX)(R11*4), X7, X7
+	VMOVD         (BX)(R13*4), X7
+	VPINSRD       $0x01, (BX)(R11*4), X7, X7
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X7, X7
+	VPINSRD       $0x03, (BX)(R12*4), X7, X7
 	VINSERTI32X4  $0x02, X7, Z10, Z10
 	VEXTRACTI32X4 $0x03, Z6, X6
-	VMOVQ         X6, R10
-	VPEXTRQ       $0x01, X6, R11
-	MOVL          R10, R12
-	SHRQ          $0x20, R10
-	VMOVD         (BX)(R12*4), X6
-	VPINSRD       $0x01, (BX)(R10*4), X6, X6
-	MOVL          R11, R12
+	VMOVQ         X6, R11
+	VPEXTRQ       $0x01, X6, R12
+	MOVL          R11, R13
 	SHRQ          $0x20, R11
-	VPINSRD       $0x02, (BX)(R12*4), X6, X6
-	VPINSRD       $0x03, (BX)(R11*4), X6, X6
+	VMOVD         (BX)(R13*4), X6
+	VPINSRD       $0x01, (BX)(R11*4), X6, X6
+	MOVL          R12, R13
+	SHRQ          $0x20, R12
+	VPINSRD       $0x02, (BX)(R13*4), X6, X6
+	VPINSRD       $0x03, (BX)(R12*4), X6, X6
 	VINSERTI32X4  $0x03, X6, Z10, Z10
 	VPANDD        Z4, Z10, Z6
 	VPSRLD        $0x0c, Z3, Z3
@@ -2073,11 +2099,11 @@ loop:
 	VPEXPANDD.Z   Z6, K1, Z6
 	VPSLLD        $0x10, Z3, K1, Z3
 	VPORD         Z6, Z3, Z3
-	KMOVW         K1, R10
-	POPCNTL       R10, R10
-	LEAQ          (SI)(R10*2), SI
+	KMOVW         K1, R11
+	POPCNTL       R11, R11
+	LEAQ          (SI)(R11*2), SI
 	ADDQ          $0x40, AX
-	DECQ          R9
+	DECQ          R10
 	JMP           loop
 
 end:
@@ -2086,10 +2112,10 @@ end:
 	VMOVDQU32 Z2, 128(DX)
 	VMOVDQU32 Z3, 192(DX)
 	VZEROUPPER
-	SUBQ      R9, CX
-	MOVQ      CX, done+48(FP)
-	SUBQ      R8, SI
-	MOVQ      SI, taken+56(FP)
+	SUBQ      R10, CX
+	MOVQ      CX, done+56(FP)
+	SUBQ      R9, SI
+	MOVQ      SI, taken+64(FP)
 	RET
 
 // func ransDecodeClasses4BMI2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
@@ -2477,7 +2503,7 @@ end:
 	RET
 
 // func ransDecodeClasses16AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
-// Requires: AVX, AVX2, POPCNT
+// Requires: AVX, AVX2, MMX+, POPCNT
 TEXT ·ransDecodeClasses16AVX2(SB), NOSPLIT, $0-72
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
@@ -2500,6 +2526,7 @@ loop:
 	JA           end
 	TESTQ        R11, R11
 	JE           end
+	PREFETCHT0   512(SI)
 	VPAND        Y8, Y0, Y13
 	VPMOVZXBD    (R8), Y15
 	VPSLLD       $0x0c, Y15, Y15
@@ -2609,7 +2636,7 @@ end:
 	RET
 
 // func ransDecodeClasses16AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
-// Requires: AVX, AVX512F, POPCNT
+// Requires: AVX, AVX512F, MMX+, POPCNT
 TEXT ·ransDecodeClasses16AVX512(SB), NOSPLIT, $0-72
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
@@ -2631,6 +2658,7 @@ loop:
 	JA            end
 	TESTQ         R10, R10
 	JE            end
+	PREFETCHT0    512(SI)
 	VPANDD        Z1, Z0, Z3
 	VPMOVZXBD     (R8), Z5
 	VPSLLD        $0x0c, Z5, Z5
@@ -2712,7 +2740,7 @@ end:
 	RET
 
 // func ransDecodeClasses32AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
-// Requires: AVX, AVX2, POPCNT
+// Requires: AVX, AVX2, MMX+, POPCNT
 TEXT ·ransDecodeClasses32AVX2(SB), NOSPLIT, $0-72
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
@@ -2737,6 +2765,7 @@ loop:
 	JA           end
 	TESTQ        R11, R11
 	JE           end
+	PREFETCHT0   512(SI)
 	VPAND        Y8, Y0, Y13
 	VPMOVZXBD    (R8), Y15
 	VPSLLD       $0x0c, Y15, Y15
@@ -2937,7 +2966,7 @@ end:
 	RET
 
 // func ransDecodeClasses32AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
-// Requires: AVX, AVX512F, POPCNT
+// Requires: AVX, AVX512F, MMX+, POPCNT
 TEXT ·ransDecodeClasses32AVX512(SB), NOSPLIT, $0-72
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
@@ -2960,6 +2989,7 @@ loop:
 	JA            end
 	TESTQ         R10, R10
 	JE            end
+	PREFETCHT0    512(SI)
 	VPANDD        Z2, Z0, Z4
 	VPMOVZXBD     (R8), Z6
 	VPSLLD        $0x0c, Z6, Z6
@@ -3108,7 +3138,7 @@ end:
 	RET
 
 // func ransDecodeClasses64AVX2(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
-// Requires: AVX, AVX2, POPCNT
+// Requires: AVX, AVX2, MMX+, POPCNT
 TEXT ·ransDecodeClasses64AVX2(SB), NOSPLIT, $0-72
 	MOVQ     dst+0(FP), AX
 	MOVQ     groups+8(FP), CX
@@ -3137,6 +3167,7 @@ loop:
 	JA           end
 	TESTQ        R11, R11
 	JE           end
+	PREFETCHT0   512(SI)
 	VPAND        Y8, Y0, Y13
 	VPMOVZXBD    (R8), Y15
 	VPSLLD       $0x0c, Y15, Y15
@@ -3523,7 +3554,7 @@ end:
 	RET
 
 // func ransDecodeClasses64AVX512(dst *byte, groups int, state *[64]uint32, table *uint32, words *byte, limit *byte, classes *byte) (done int, taken int)
-// Requires: AVX, AVX512F, POPCNT
+// Requires: AVX, AVX512F, MMX+, POPCNT
 TEXT ·ransDecodeClasses64AVX512(SB), NOSPLIT, $0-72
 	MOVQ       dst+0(FP), AX
 	MOVQ       groups+8(FP), CX
@@ -3548,6 +3579,7 @@ loop:
 	JA            end
 	TESTQ         R10, R10
 	JE            end
+	PREFETCHT0    512(SI)
 	VPANDD        Z4, Z0, Z6
 	VPMOVZXBD     (R8), Z8
 	VPSLLD        $0x0c, Z8, Z8
@@ -9466,7 +9498,7 @@ end:
 	RET
 
 // func joinPacked4AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·joinPacked4AVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         symbols+8(FP), CX
@@ -9481,119 +9513,120 @@ TEXT ·joinPacked4AVX2(SB), NOSPLIT, $0-40
 	VPSRLW       $0x08, Y4, Y4
 
 loop:
-	TESTQ    BX, BX
-	JE       end
-	VMOVDQU  (DX), Y5
-	VPSRLW   $0x04, Y5, Y6
-	VPAND    bits4from0<>+0(SB), Y6, Y6
-	VMOVDQU  (CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0c, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x03, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, (AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0c, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x03, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 64(AX)
-	VMOVDQU  64(CX), Y5
-	VPAND    Y4, Y5, Y7
-	VMOVDQA  Y6, Y8
-	VPCMPEQW Y1, Y7, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y7, Y7
-	VPSLLW   $0x0c, Y8, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x03, Y7, Y7
-	VPAND    Y2, Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 128(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0c, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x03, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 192(AX)
-	VMOVDQU  32(DX), Y5
-	VPSRLW   $0x04, Y5, Y6
-	VPAND    bits4from0<>+0(SB), Y6, Y6
-	VMOVDQU  32(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0c, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x03, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 32(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0c, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x03, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 96(AX)
-	VMOVDQU  96(CX), Y5
-	VPAND    Y4, Y5, Y7
-	VMOVDQA  Y6, Y8
-	VPCMPEQW Y1, Y7, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y7, Y7
-	VPSLLW   $0x0c, Y8, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x03, Y7, Y7
-	VPAND    Y2, Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 160(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0c, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x03, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 224(AX)
-	ADDQ     $0x00000080, CX
-	ADDQ     $0x00000040, DX
-	ADDQ     $0x00000100, AX
-	DECQ     BX
-	JMP      loop
+	TESTQ      BX, BX
+	JE         end
+	PREFETCHT0 2048(DX)
+	VMOVDQU    (DX), Y5
+	VPSRLW     $0x04, Y5, Y6
+	VPAND      bits4from0<>+0(SB), Y6, Y6
+	VMOVDQU    (CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0c, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x03, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, (AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0c, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x03, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 64(AX)
+	VMOVDQU    64(CX), Y5
+	VPAND      Y4, Y5, Y7
+	VMOVDQA    Y6, Y8
+	VPCMPEQW   Y1, Y7, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y7, Y7
+	VPSLLW     $0x0c, Y8, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x03, Y7, Y7
+	VPAND      Y2, Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPOR       Y9, Y7, Y7
+	VMOVDQU    Y7, 128(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0c, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x03, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 192(AX)
+	VMOVDQU    32(DX), Y5
+	VPSRLW     $0x04, Y5, Y6
+	VPAND      bits4from0<>+0(SB), Y6, Y6
+	VMOVDQU    32(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0c, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x03, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 32(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0c, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x03, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 96(AX)
+	VMOVDQU    96(CX), Y5
+	VPAND      Y4, Y5, Y7
+	VMOVDQA    Y6, Y8
+	VPCMPEQW   Y1, Y7, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y7, Y7
+	VPSLLW     $0x0c, Y8, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x03, Y7, Y7
+	VPAND      Y2, Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPOR       Y9, Y7, Y7
+	VMOVDQU    Y7, 160(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0c, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x03, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 224(AX)
+	ADDQ       $0x00000080, CX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000100, AX
+	DECQ       BX
+	JMP        loop
 
 end:
 	VZEROUPPER
@@ -9606,7 +9639,7 @@ DATA bits4from0<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL bits4from0<>(SB), RODATA|NOPTR, $32
 
 // func joinPacked5AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·joinPacked5AVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         symbols+8(FP), CX
@@ -9621,459 +9654,464 @@ TEXT ·joinPacked5AVX2(SB), NOSPLIT, $0-40
 	VPSRLW       $0x08, Y4, Y4
 
 loop:
-	TESTQ    BX, BX
-	JE       end
-	VMOVDQU  (DX), Y5
-	VPSRLW   $0x05, Y5, Y6
-	VPAND    bits3from0<>+0(SB), Y6, Y6
-	VMOVDQU  (CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0b, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, (AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0b, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x04, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 64(AX)
-	VMOVDQU  64(DX), Y5
-	VPSRLW   $0x02, Y5, Y7
-	VPAND    bits2from3<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VPSRLW   $0x07, Y5, Y7
-	VPAND    bits1from0<>+0(SB), Y7, Y7
-	VMOVDQU  64(CX), Y8
-	VPAND    Y4, Y8, Y9
-	VMOVDQA  Y5, Y10
-	VPCMPEQW Y1, Y9, Y11
-	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y9, Y9
-	VPSLLW   $0x0b, Y10, Y11
-	VPAND    Y3, Y11, Y11
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y10, Y10
-	VPOR     Y10, Y9, Y9
-	VPOR     Y11, Y9, Y9
-	VMOVDQU  Y9, 128(AX)
-	VPSRLW   $0x08, Y8, Y8
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x0b, Y5, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y8, Y8
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y8, Y8
-	VPOR     Y9, Y8, Y8
-	VMOVDQU  Y8, 192(AX)
-	VMOVDQU  128(DX), Y5
-	VPSRLW   $0x04, Y5, Y8
-	VPAND    bits3from1<>+0(SB), Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  128(CX), Y8
-	VPAND    Y4, Y8, Y9
-	VMOVDQA  Y5, Y10
-	VPCMPEQW Y1, Y9, Y11
-	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y9, Y9
-	VPSLLW   $0x0b, Y10, Y11
-	VPAND    Y3, Y11, Y11
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y10, Y10
-	VPOR     Y10, Y9, Y9
-	VPOR     Y11, Y9, Y9
-	VMOVDQU  Y9, 256(AX)
-	VPSRLW   $0x08, Y8, Y8
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x0b, Y5, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y8, Y8
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y8, Y8
-	VPOR     Y9, Y8, Y8
-	VMOVDQU  Y8, 320(AX)
-	VMOVDQU  192(DX), Y5
-	VPSRLW   $0x01, Y5, Y8
-	VPAND    bits1from4<>+0(SB), Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPSRLW   $0x06, Y5, Y8
-	VPAND    bits2from0<>+0(SB), Y8, Y8
-	VMOVDQU  192(CX), Y9
-	VPAND    Y4, Y9, Y10
-	VMOVDQA  Y5, Y11
-	VPCMPEQW Y1, Y10, Y12
-	VPANDN   Y0, Y12, Y12
-	VPADDW   Y12, Y10, Y10
-	VPSLLW   $0x0b, Y11, Y12
-	VPAND    Y3, Y12, Y12
-	VPSLLW   $0x04, Y10, Y10
-	VPAND    Y2, Y11, Y11
-	VPOR     Y11, Y10, Y10
-	VPOR     Y12, Y10, Y10
-	VMOVDQU  Y10, 384(AX)
-	VPSRLW   $0x08, Y9, Y9
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y9, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y9, Y9
-	VPSLLW   $0x0b, Y5, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y9, Y9
-	VPOR     Y10, Y9, Y9
-	VMOVDQU  Y9, 448(AX)
-	VMOVDQU  256(DX), Y5
-	VPSRLW   $0x03, Y5, Y9
-	VPAND    bits3from2<>+0(SB), Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VMOVDQU  256(CX), Y9
-	VPAND    Y4, Y9, Y10
-	VMOVDQA  Y5, Y11
-	VPCMPEQW Y1, Y10, Y12
-	VPANDN   Y0, Y12, Y12
-	VPADDW   Y12, Y10, Y10
-	VPSLLW   $0x0b, Y11, Y12
-	VPAND    Y3, Y12, Y12
-	VPSLLW   $0x04, Y10, Y10
-	VPAND    Y2, Y11, Y11
-	VPOR     Y11, Y10, Y10
-	VPOR     Y12, Y10, Y10
-	VMOVDQU  Y10, 512(AX)
-	VPSRLW   $0x08, Y9, Y9
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y9, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y9, Y9
-	VPSLLW   $0x0b, Y5, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y9, Y9
-	VPOR     Y10, Y9, Y9
-	VMOVDQU  Y9, 576(AX)
-	VMOVDQU  320(CX), Y5
-	VPAND    Y4, Y5, Y9
-	VMOVDQA  Y6, Y10
-	VPCMPEQW Y1, Y9, Y11
-	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y9, Y9
-	VPSLLW   $0x0b, Y10, Y11
-	VPAND    Y3, Y11, Y11
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y10, Y10
-	VPOR     Y10, Y9, Y9
-	VPOR     Y11, Y9, Y9
-	VMOVDQU  Y9, 640(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y5, Y5
-	VPSLLW   $0x0b, Y6, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y9, Y5, Y5
-	VMOVDQU  Y5, 704(AX)
-	VMOVDQU  384(CX), Y5
-	VPAND    Y4, Y5, Y6
-	VMOVDQA  Y7, Y9
-	VPCMPEQW Y1, Y6, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y6, Y6
-	VPSLLW   $0x0b, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y6, Y6
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y6, Y6
-	VPOR     Y10, Y6, Y6
-	VMOVDQU  Y6, 768(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y7, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0b, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x04, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 832(AX)
-	VMOVDQU  448(CX), Y5
-	VPAND    Y4, Y5, Y6
-	VMOVDQA  Y8, Y7
-	VPCMPEQW Y1, Y6, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y6, Y6
-	VPSLLW   $0x0b, Y7, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y6, Y6
-	VPAND    Y2, Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VPOR     Y9, Y6, Y6
-	VMOVDQU  Y6, 896(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y8, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0b, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x04, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 960(AX)
-	VMOVDQU  32(DX), Y5
-	VPSRLW   $0x05, Y5, Y6
-	VPAND    bits3from0<>+0(SB), Y6, Y6
-	VMOVDQU  32(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0b, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 32(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0b, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x04, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 96(AX)
-	VMOVDQU  96(DX), Y5
-	VPSRLW   $0x02, Y5, Y7
-	VPAND    bits2from3<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VPSRLW   $0x07, Y5, Y7
-	VPAND    bits1from0<>+0(SB), Y7, Y7
-	VMOVDQU  96(CX), Y8
-	VPAND    Y4, Y8, Y9
-	VMOVDQA  Y5, Y10
-	VPCMPEQW Y1, Y9, Y11
-	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y9, Y9
-	VPSLLW   $0x0b, Y10, Y11
-	VPAND    Y3, Y11, Y11
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y10, Y10
-	VPOR     Y10, Y9, Y9
-	VPOR     Y11, Y9, Y9
-	VMOVDQU  Y9, 160(AX)
-	VPSRLW   $0x08, Y8, Y8
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x0b, Y5, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y8, Y8
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y8, Y8
-	VPOR     Y9, Y8, Y8
-	VMOVDQU  Y8, 224(AX)
-	VMOVDQU  160(DX), Y5
-	VPSRLW   $0x04, Y5, Y8
-	VPAND    bits3from1<>+0(SB), Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  160(CX), Y8
-	VPAND    Y4, Y8, Y9
-	VMOVDQA  Y5, Y10
-	VPCMPEQW Y1, Y9, Y11
-	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y9, Y9
-	VPSLLW   $0x0b, Y10, Y11
-	VPAND    Y3, Y11, Y11
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y10, Y10
-	VPOR     Y10, Y9, Y9
-	VPOR     Y11, Y9, Y9
-	VMOVDQU  Y9, 288(AX)
-	VPSRLW   $0x08, Y8, Y8
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y8, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y8, Y8
-	VPSLLW   $0x0b, Y5, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y8, Y8
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y8, Y8
-	VPOR     Y9, Y8, Y8
-	VMOVDQU  Y8, 352(AX)
-	VMOVDQU  224(DX), Y5
-	VPSRLW   $0x01, Y5, Y8
-	VPAND    bits1from4<>+0(SB), Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPSRLW   $0x06, Y5, Y8
-	VPAND    bits2from0<>+0(SB), Y8, Y8
-	VMOVDQU  224(CX), Y9
-	VPAND    Y4, Y9, Y10
-	VMOVDQA  Y5, Y11
-	VPCMPEQW Y1, Y10, Y12
-	VPANDN   Y0, Y12, Y12
-	VPADDW   Y12, Y10, Y10
-	VPSLLW   $0x0b, Y11, Y12
-	VPAND    Y3, Y12, Y12
-	VPSLLW   $0x04, Y10, Y10
-	VPAND    Y2, Y11, Y11
-	VPOR     Y11, Y10, Y10
-	VPOR     Y12, Y10, Y10
-	VMOVDQU  Y10, 416(AX)
-	VPSRLW   $0x08, Y9, Y9
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y9, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y9, Y9
-	VPSLLW   $0x0b, Y5, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y9, Y9
-	VPOR     Y10, Y9, Y9
-	VMOVDQU  Y9, 480(AX)
-	VMOVDQU  288(DX), Y5
-	VPSRLW   $0x03, Y5, Y9
-	VPAND    bits3from2<>+0(SB), Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VMOVDQU  288(CX), Y9
-	VPAND    Y4, Y9, Y10
-	VMOVDQA  Y5, Y11
-	VPCMPEQW Y1, Y10, Y12
-	VPANDN   Y0, Y12, Y12
-	VPADDW   Y12, Y10, Y10
-	VPSLLW   $0x0b, Y11, Y12
-	VPAND    Y3, Y12, Y12
-	VPSLLW   $0x04, Y10, Y10
-	VPAND    Y2, Y11, Y11
-	VPOR     Y11, Y10, Y10
-	VPOR     Y12, Y10, Y10
-	VMOVDQU  Y10, 544(AX)
-	VPSRLW   $0x08, Y9, Y9
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y9, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y9, Y9
-	VPSLLW   $0x0b, Y5, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y9, Y9
-	VPOR     Y10, Y9, Y9
-	VMOVDQU  Y9, 608(AX)
-	VMOVDQU  352(CX), Y5
-	VPAND    Y4, Y5, Y9
-	VMOVDQA  Y6, Y10
-	VPCMPEQW Y1, Y9, Y11
-	VPANDN   Y0, Y11, Y11
-	VPADDW   Y11, Y9, Y9
-	VPSLLW   $0x0b, Y10, Y11
-	VPAND    Y3, Y11, Y11
-	VPSLLW   $0x04, Y9, Y9
-	VPAND    Y2, Y10, Y10
-	VPOR     Y10, Y9, Y9
-	VPOR     Y11, Y9, Y9
-	VMOVDQU  Y9, 672(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y5, Y5
-	VPSLLW   $0x0b, Y6, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y9, Y5, Y5
-	VMOVDQU  Y5, 736(AX)
-	VMOVDQU  416(CX), Y5
-	VPAND    Y4, Y5, Y6
-	VMOVDQA  Y7, Y9
-	VPCMPEQW Y1, Y6, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y6, Y6
-	VPSLLW   $0x0b, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x04, Y6, Y6
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y6, Y6
-	VPOR     Y10, Y6, Y6
-	VMOVDQU  Y6, 800(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y7, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0b, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x04, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 864(AX)
-	VMOVDQU  480(CX), Y5
-	VPAND    Y4, Y5, Y6
-	VMOVDQA  Y8, Y7
-	VPCMPEQW Y1, Y6, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y6, Y6
-	VPSLLW   $0x0b, Y7, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x04, Y6, Y6
-	VPAND    Y2, Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VPOR     Y9, Y6, Y6
-	VMOVDQU  Y6, 928(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y8, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0b, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x04, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 992(AX)
-	ADDQ     $0x00000200, CX
-	ADDQ     $0x00000140, DX
-	ADDQ     $0x00000400, AX
-	DECQ     BX
-	JMP      loop
+	TESTQ      BX, BX
+	JE         end
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2112(DX)
+	PREFETCHT0 2176(DX)
+	PREFETCHT0 2240(DX)
+	PREFETCHT0 2304(DX)
+	VMOVDQU    (DX), Y5
+	VPSRLW     $0x05, Y5, Y6
+	VPAND      bits3from0<>+0(SB), Y6, Y6
+	VMOVDQU    (CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0b, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, (AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0b, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x04, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 64(AX)
+	VMOVDQU    64(DX), Y5
+	VPSRLW     $0x02, Y5, Y7
+	VPAND      bits2from3<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VPSRLW     $0x07, Y5, Y7
+	VPAND      bits1from0<>+0(SB), Y7, Y7
+	VMOVDQU    64(CX), Y8
+	VPAND      Y4, Y8, Y9
+	VMOVDQA    Y5, Y10
+	VPCMPEQW   Y1, Y9, Y11
+	VPANDN     Y0, Y11, Y11
+	VPADDW     Y11, Y9, Y9
+	VPSLLW     $0x0b, Y10, Y11
+	VPAND      Y3, Y11, Y11
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y10, Y10
+	VPOR       Y10, Y9, Y9
+	VPOR       Y11, Y9, Y9
+	VMOVDQU    Y9, 128(AX)
+	VPSRLW     $0x08, Y8, Y8
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y8, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y8, Y8
+	VPSLLW     $0x0b, Y5, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y8, Y8
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y8, Y8
+	VPOR       Y9, Y8, Y8
+	VMOVDQU    Y8, 192(AX)
+	VMOVDQU    128(DX), Y5
+	VPSRLW     $0x04, Y5, Y8
+	VPAND      bits3from1<>+0(SB), Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    128(CX), Y8
+	VPAND      Y4, Y8, Y9
+	VMOVDQA    Y5, Y10
+	VPCMPEQW   Y1, Y9, Y11
+	VPANDN     Y0, Y11, Y11
+	VPADDW     Y11, Y9, Y9
+	VPSLLW     $0x0b, Y10, Y11
+	VPAND      Y3, Y11, Y11
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y10, Y10
+	VPOR       Y10, Y9, Y9
+	VPOR       Y11, Y9, Y9
+	VMOVDQU    Y9, 256(AX)
+	VPSRLW     $0x08, Y8, Y8
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y8, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y8, Y8
+	VPSLLW     $0x0b, Y5, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y8, Y8
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y8, Y8
+	VPOR       Y9, Y8, Y8
+	VMOVDQU    Y8, 320(AX)
+	VMOVDQU    192(DX), Y5
+	VPSRLW     $0x01, Y5, Y8
+	VPAND      bits1from4<>+0(SB), Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPSRLW     $0x06, Y5, Y8
+	VPAND      bits2from0<>+0(SB), Y8, Y8
+	VMOVDQU    192(CX), Y9
+	VPAND      Y4, Y9, Y10
+	VMOVDQA    Y5, Y11
+	VPCMPEQW   Y1, Y10, Y12
+	VPANDN     Y0, Y12, Y12
+	VPADDW     Y12, Y10, Y10
+	VPSLLW     $0x0b, Y11, Y12
+	VPAND      Y3, Y12, Y12
+	VPSLLW     $0x04, Y10, Y10
+	VPAND      Y2, Y11, Y11
+	VPOR       Y11, Y10, Y10
+	VPOR       Y12, Y10, Y10
+	VMOVDQU    Y10, 384(AX)
+	VPSRLW     $0x08, Y9, Y9
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y9, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y9, Y9
+	VPSLLW     $0x0b, Y5, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y9, Y9
+	VPOR       Y10, Y9, Y9
+	VMOVDQU    Y9, 448(AX)
+	VMOVDQU    256(DX), Y5
+	VPSRLW     $0x03, Y5, Y9
+	VPAND      bits3from2<>+0(SB), Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VMOVDQU    256(CX), Y9
+	VPAND      Y4, Y9, Y10
+	VMOVDQA    Y5, Y11
+	VPCMPEQW   Y1, Y10, Y12
+	VPANDN     Y0, Y12, Y12
+	VPADDW     Y12, Y10, Y10
+	VPSLLW     $0x0b, Y11, Y12
+	VPAND      Y3, Y12, Y12
+	VPSLLW     $0x04, Y10, Y10
+	VPAND      Y2, Y11, Y11
+	VPOR       Y11, Y10, Y10
+	VPOR       Y12, Y10, Y10
+	VMOVDQU    Y10, 512(AX)
+	VPSRLW     $0x08, Y9, Y9
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y9, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y9, Y9
+	VPSLLW     $0x0b, Y5, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y9, Y9
+	VPOR       Y10, Y9, Y9
+	VMOVDQU    Y9, 576(AX)
+	VMOVDQU    320(CX), Y5
+	VPAND      Y4, Y5, Y9
+	VMOVDQA    Y6, Y10
+	VPCMPEQW   Y1, Y9, Y11
+	VPANDN     Y0, Y11, Y11
+	VPADDW     Y11, Y9, Y9
+	VPSLLW     $0x0b, Y10, Y11
+	VPAND      Y3, Y11, Y11
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y10, Y10
+	VPOR       Y10, Y9, Y9
+	VPOR       Y11, Y9, Y9
+	VMOVDQU    Y9, 640(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y5, Y5
+	VPSLLW     $0x0b, Y6, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y9, Y5, Y5
+	VMOVDQU    Y5, 704(AX)
+	VMOVDQU    384(CX), Y5
+	VPAND      Y4, Y5, Y6
+	VMOVDQA    Y7, Y9
+	VPCMPEQW   Y1, Y6, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y6, Y6
+	VPSLLW     $0x0b, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y6, Y6
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y6, Y6
+	VPOR       Y10, Y6, Y6
+	VMOVDQU    Y6, 768(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y7, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0b, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x04, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 832(AX)
+	VMOVDQU    448(CX), Y5
+	VPAND      Y4, Y5, Y6
+	VMOVDQA    Y8, Y7
+	VPCMPEQW   Y1, Y6, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y6, Y6
+	VPSLLW     $0x0b, Y7, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y6, Y6
+	VPAND      Y2, Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VPOR       Y9, Y6, Y6
+	VMOVDQU    Y6, 896(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y8, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0b, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x04, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 960(AX)
+	VMOVDQU    32(DX), Y5
+	VPSRLW     $0x05, Y5, Y6
+	VPAND      bits3from0<>+0(SB), Y6, Y6
+	VMOVDQU    32(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0b, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 32(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0b, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x04, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 96(AX)
+	VMOVDQU    96(DX), Y5
+	VPSRLW     $0x02, Y5, Y7
+	VPAND      bits2from3<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VPSRLW     $0x07, Y5, Y7
+	VPAND      bits1from0<>+0(SB), Y7, Y7
+	VMOVDQU    96(CX), Y8
+	VPAND      Y4, Y8, Y9
+	VMOVDQA    Y5, Y10
+	VPCMPEQW   Y1, Y9, Y11
+	VPANDN     Y0, Y11, Y11
+	VPADDW     Y11, Y9, Y9
+	VPSLLW     $0x0b, Y10, Y11
+	VPAND      Y3, Y11, Y11
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y10, Y10
+	VPOR       Y10, Y9, Y9
+	VPOR       Y11, Y9, Y9
+	VMOVDQU    Y9, 160(AX)
+	VPSRLW     $0x08, Y8, Y8
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y8, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y8, Y8
+	VPSLLW     $0x0b, Y5, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y8, Y8
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y8, Y8
+	VPOR       Y9, Y8, Y8
+	VMOVDQU    Y8, 224(AX)
+	VMOVDQU    160(DX), Y5
+	VPSRLW     $0x04, Y5, Y8
+	VPAND      bits3from1<>+0(SB), Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    160(CX), Y8
+	VPAND      Y4, Y8, Y9
+	VMOVDQA    Y5, Y10
+	VPCMPEQW   Y1, Y9, Y11
+	VPANDN     Y0, Y11, Y11
+	VPADDW     Y11, Y9, Y9
+	VPSLLW     $0x0b, Y10, Y11
+	VPAND      Y3, Y11, Y11
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y10, Y10
+	VPOR       Y10, Y9, Y9
+	VPOR       Y11, Y9, Y9
+	VMOVDQU    Y9, 288(AX)
+	VPSRLW     $0x08, Y8, Y8
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y8, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y8, Y8
+	VPSLLW     $0x0b, Y5, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y8, Y8
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y8, Y8
+	VPOR       Y9, Y8, Y8
+	VMOVDQU    Y8, 352(AX)
+	VMOVDQU    224(DX), Y5
+	VPSRLW     $0x01, Y5, Y8
+	VPAND      bits1from4<>+0(SB), Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPSRLW     $0x06, Y5, Y8
+	VPAND      bits2from0<>+0(SB), Y8, Y8
+	VMOVDQU    224(CX), Y9
+	VPAND      Y4, Y9, Y10
+	VMOVDQA    Y5, Y11
+	VPCMPEQW   Y1, Y10, Y12
+	VPANDN     Y0, Y12, Y12
+	VPADDW     Y12, Y10, Y10
+	VPSLLW     $0x0b, Y11, Y12
+	VPAND      Y3, Y12, Y12
+	VPSLLW     $0x04, Y10, Y10
+	VPAND      Y2, Y11, Y11
+	VPOR       Y11, Y10, Y10
+	VPOR       Y12, Y10, Y10
+	VMOVDQU    Y10, 416(AX)
+	VPSRLW     $0x08, Y9, Y9
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y9, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y9, Y9
+	VPSLLW     $0x0b, Y5, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y9, Y9
+	VPOR       Y10, Y9, Y9
+	VMOVDQU    Y9, 480(AX)
+	VMOVDQU    288(DX), Y5
+	VPSRLW     $0x03, Y5, Y9
+	VPAND      bits3from2<>+0(SB), Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VMOVDQU    288(CX), Y9
+	VPAND      Y4, Y9, Y10
+	VMOVDQA    Y5, Y11
+	VPCMPEQW   Y1, Y10, Y12
+	VPANDN     Y0, Y12, Y12
+	VPADDW     Y12, Y10, Y10
+	VPSLLW     $0x0b, Y11, Y12
+	VPAND      Y3, Y12, Y12
+	VPSLLW     $0x04, Y10, Y10
+	VPAND      Y2, Y11, Y11
+	VPOR       Y11, Y10, Y10
+	VPOR       Y12, Y10, Y10
+	VMOVDQU    Y10, 544(AX)
+	VPSRLW     $0x08, Y9, Y9
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y9, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y9, Y9
+	VPSLLW     $0x0b, Y5, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y9, Y9
+	VPOR       Y10, Y9, Y9
+	VMOVDQU    Y9, 608(AX)
+	VMOVDQU    352(CX), Y5
+	VPAND      Y4, Y5, Y9
+	VMOVDQA    Y6, Y10
+	VPCMPEQW   Y1, Y9, Y11
+	VPANDN     Y0, Y11, Y11
+	VPADDW     Y11, Y9, Y9
+	VPSLLW     $0x0b, Y10, Y11
+	VPAND      Y3, Y11, Y11
+	VPSLLW     $0x04, Y9, Y9
+	VPAND      Y2, Y10, Y10
+	VPOR       Y10, Y9, Y9
+	VPOR       Y11, Y9, Y9
+	VMOVDQU    Y9, 672(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y5, Y5
+	VPSLLW     $0x0b, Y6, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y9, Y5, Y5
+	VMOVDQU    Y5, 736(AX)
+	VMOVDQU    416(CX), Y5
+	VPAND      Y4, Y5, Y6
+	VMOVDQA    Y7, Y9
+	VPCMPEQW   Y1, Y6, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y6, Y6
+	VPSLLW     $0x0b, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x04, Y6, Y6
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y6, Y6
+	VPOR       Y10, Y6, Y6
+	VMOVDQU    Y6, 800(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y7, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0b, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x04, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 864(AX)
+	VMOVDQU    480(CX), Y5
+	VPAND      Y4, Y5, Y6
+	VMOVDQA    Y8, Y7
+	VPCMPEQW   Y1, Y6, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y6, Y6
+	VPSLLW     $0x0b, Y7, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x04, Y6, Y6
+	VPAND      Y2, Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VPOR       Y9, Y6, Y6
+	VMOVDQU    Y6, 928(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y8, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0b, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x04, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 992(AX)
+	ADDQ       $0x00000200, CX
+	ADDQ       $0x00000140, DX
+	ADDQ       $0x00000400, AX
+	DECQ       BX
+	JMP        loop
 
 end:
 	VZEROUPPER
@@ -10122,7 +10160,7 @@ DATA bits3from2<>+24(SB)/8, $0x1c1c1c1c1c1c1c1c
 GLOBL bits3from2<>(SB), RODATA|NOPTR, $32
 
 // func joinPacked6AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·joinPacked6AVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         symbols+8(FP), CX
@@ -10137,235 +10175,238 @@ TEXT ·joinPacked6AVX2(SB), NOSPLIT, $0-40
 	VPSRLW       $0x08, Y4, Y4
 
 loop:
-	TESTQ    BX, BX
-	JE       end
-	VMOVDQU  (DX), Y5
-	VPSRLW   $0x06, Y5, Y6
-	VPAND    bits2from0<>+0(SB), Y6, Y6
-	VMOVDQU  (CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0a, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, (AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0a, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 64(AX)
-	VMOVDQU  64(DX), Y5
-	VPSRLW   $0x04, Y5, Y7
-	VPAND    bits2from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  64(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0a, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 128(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0a, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 192(AX)
-	VMOVDQU  128(DX), Y5
-	VPSRLW   $0x02, Y5, Y7
-	VPAND    bits2from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  128(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0a, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 256(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0a, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 320(AX)
-	VMOVDQU  192(CX), Y5
-	VPAND    Y4, Y5, Y7
-	VMOVDQA  Y6, Y8
-	VPCMPEQW Y1, Y7, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y7, Y7
-	VPSLLW   $0x0a, Y8, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 384(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0a, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x05, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 448(AX)
-	VMOVDQU  32(DX), Y5
-	VPSRLW   $0x06, Y5, Y6
-	VPAND    bits2from0<>+0(SB), Y6, Y6
-	VMOVDQU  32(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0a, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 32(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0a, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 96(AX)
-	VMOVDQU  96(DX), Y5
-	VPSRLW   $0x04, Y5, Y7
-	VPAND    bits2from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  96(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0a, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 160(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0a, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 224(AX)
-	VMOVDQU  160(DX), Y5
-	VPSRLW   $0x02, Y5, Y7
-	VPAND    bits2from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  160(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x0a, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x05, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 288(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x0a, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 352(AX)
-	VMOVDQU  224(CX), Y5
-	VPAND    Y4, Y5, Y7
-	VMOVDQA  Y6, Y8
-	VPCMPEQW Y1, Y7, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y7, Y7
-	VPSLLW   $0x0a, Y8, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x05, Y7, Y7
-	VPAND    Y2, Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 416(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x0a, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x05, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 480(AX)
-	ADDQ     $0x00000100, CX
-	ADDQ     $0x000000c0, DX
-	ADDQ     $0x00000200, AX
-	DECQ     BX
-	JMP      loop
+	TESTQ      BX, BX
+	JE         end
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2112(DX)
+	PREFETCHT0 2176(DX)
+	VMOVDQU    (DX), Y5
+	VPSRLW     $0x06, Y5, Y6
+	VPAND      bits2from0<>+0(SB), Y6, Y6
+	VMOVDQU    (CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0a, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x05, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, (AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0a, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 64(AX)
+	VMOVDQU    64(DX), Y5
+	VPSRLW     $0x04, Y5, Y7
+	VPAND      bits2from2<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    64(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0a, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x05, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 128(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0a, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 192(AX)
+	VMOVDQU    128(DX), Y5
+	VPSRLW     $0x02, Y5, Y7
+	VPAND      bits2from4<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    128(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0a, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x05, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 256(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0a, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 320(AX)
+	VMOVDQU    192(CX), Y5
+	VPAND      Y4, Y5, Y7
+	VMOVDQA    Y6, Y8
+	VPCMPEQW   Y1, Y7, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y7, Y7
+	VPSLLW     $0x0a, Y8, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPOR       Y9, Y7, Y7
+	VMOVDQU    Y7, 384(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0a, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x05, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 448(AX)
+	VMOVDQU    32(DX), Y5
+	VPSRLW     $0x06, Y5, Y6
+	VPAND      bits2from0<>+0(SB), Y6, Y6
+	VMOVDQU    32(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0a, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x05, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 32(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0a, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 96(AX)
+	VMOVDQU    96(DX), Y5
+	VPSRLW     $0x04, Y5, Y7
+	VPAND      bits2from2<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    96(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0a, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x05, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 160(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0a, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 224(AX)
+	VMOVDQU    160(DX), Y5
+	VPSRLW     $0x02, Y5, Y7
+	VPAND      bits2from4<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    160(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x0a, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x05, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 288(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x0a, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 352(AX)
+	VMOVDQU    224(CX), Y5
+	VPAND      Y4, Y5, Y7
+	VMOVDQA    Y6, Y8
+	VPCMPEQW   Y1, Y7, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y7, Y7
+	VPSLLW     $0x0a, Y8, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x05, Y7, Y7
+	VPAND      Y2, Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPOR       Y9, Y7, Y7
+	VMOVDQU    Y7, 416(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x0a, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x05, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 480(AX)
+	ADDQ       $0x00000100, CX
+	ADDQ       $0x000000c0, DX
+	ADDQ       $0x00000200, AX
+	DECQ       BX
+	JMP        loop
 
 end:
 	VZEROUPPER
@@ -10384,7 +10425,7 @@ DATA bits2from4<>+24(SB)/8, $0x3030303030303030
 GLOBL bits2from4<>(SB), RODATA|NOPTR, $32
 
 // func joinPacked7AVX2(dst *byte, symbols *byte, packed *byte, groups int, p *[4]uint64)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·joinPacked7AVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         symbols+8(FP), CX
@@ -10399,467 +10440,474 @@ TEXT ·joinPacked7AVX2(SB), NOSPLIT, $0-40
 	VPSRLW       $0x08, Y4, Y4
 
 loop:
-	TESTQ    BX, BX
-	JE       end
-	VMOVDQU  (DX), Y5
-	VPSRLW   $0x07, Y5, Y6
-	VPAND    bits1from0<>+0(SB), Y6, Y6
-	VMOVDQU  (CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, (AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 64(AX)
-	VMOVDQU  64(DX), Y5
-	VPSRLW   $0x06, Y5, Y7
-	VPAND    bits1from1<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  64(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 128(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 192(AX)
-	VMOVDQU  128(DX), Y5
-	VPSRLW   $0x05, Y5, Y7
-	VPAND    bits1from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  128(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 256(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 320(AX)
-	VMOVDQU  192(DX), Y5
-	VPSRLW   $0x04, Y5, Y7
-	VPAND    bits1from3<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  192(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 384(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 448(AX)
-	VMOVDQU  256(DX), Y5
-	VPSRLW   $0x03, Y5, Y7
-	VPAND    bits1from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  256(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 512(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 576(AX)
-	VMOVDQU  320(DX), Y5
-	VPSRLW   $0x02, Y5, Y7
-	VPAND    bits1from5<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  320(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 640(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 704(AX)
-	VMOVDQU  384(DX), Y5
-	VPSRLW   $0x01, Y5, Y7
-	VPAND    bits1from6<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  384(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 768(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 832(AX)
-	VMOVDQU  448(CX), Y5
-	VPAND    Y4, Y5, Y7
-	VMOVDQA  Y6, Y8
-	VPCMPEQW Y1, Y7, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y7, Y7
-	VPSLLW   $0x09, Y8, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 896(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x09, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x06, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 960(AX)
-	VMOVDQU  32(DX), Y5
-	VPSRLW   $0x07, Y5, Y6
-	VPAND    bits1from0<>+0(SB), Y6, Y6
-	VMOVDQU  32(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 32(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 96(AX)
-	VMOVDQU  96(DX), Y5
-	VPSRLW   $0x06, Y5, Y7
-	VPAND    bits1from1<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  96(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 160(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 224(AX)
-	VMOVDQU  160(DX), Y5
-	VPSRLW   $0x05, Y5, Y7
-	VPAND    bits1from2<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  160(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 288(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 352(AX)
-	VMOVDQU  224(DX), Y5
-	VPSRLW   $0x04, Y5, Y7
-	VPAND    bits1from3<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  224(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 416(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 480(AX)
-	VMOVDQU  288(DX), Y5
-	VPSRLW   $0x03, Y5, Y7
-	VPAND    bits1from4<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  288(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 544(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 608(AX)
-	VMOVDQU  352(DX), Y5
-	VPSRLW   $0x02, Y5, Y7
-	VPAND    bits1from5<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  352(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 672(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 736(AX)
-	VMOVDQU  416(DX), Y5
-	VPSRLW   $0x01, Y5, Y7
-	VPAND    bits1from6<>+0(SB), Y7, Y7
-	VPOR     Y7, Y6, Y6
-	VMOVDQU  416(CX), Y7
-	VPAND    Y4, Y7, Y8
-	VMOVDQA  Y5, Y9
-	VPCMPEQW Y1, Y8, Y10
-	VPANDN   Y0, Y10, Y10
-	VPADDW   Y10, Y8, Y8
-	VPSLLW   $0x09, Y9, Y10
-	VPAND    Y3, Y10, Y10
-	VPSLLW   $0x06, Y8, Y8
-	VPAND    Y2, Y9, Y9
-	VPOR     Y9, Y8, Y8
-	VPOR     Y10, Y8, Y8
-	VMOVDQU  Y8, 800(AX)
-	VPSRLW   $0x08, Y7, Y7
-	VPSRLW   $0x08, Y5, Y5
-	VPCMPEQW Y1, Y7, Y8
-	VPANDN   Y0, Y8, Y8
-	VPADDW   Y8, Y7, Y7
-	VPSLLW   $0x09, Y5, Y8
-	VPAND    Y3, Y8, Y8
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y5, Y5
-	VPOR     Y5, Y7, Y7
-	VPOR     Y8, Y7, Y7
-	VMOVDQU  Y7, 864(AX)
-	VMOVDQU  480(CX), Y5
-	VPAND    Y4, Y5, Y7
-	VMOVDQA  Y6, Y8
-	VPCMPEQW Y1, Y7, Y9
-	VPANDN   Y0, Y9, Y9
-	VPADDW   Y9, Y7, Y7
-	VPSLLW   $0x09, Y8, Y9
-	VPAND    Y3, Y9, Y9
-	VPSLLW   $0x06, Y7, Y7
-	VPAND    Y2, Y8, Y8
-	VPOR     Y8, Y7, Y7
-	VPOR     Y9, Y7, Y7
-	VMOVDQU  Y7, 928(AX)
-	VPSRLW   $0x08, Y5, Y5
-	VPSRLW   $0x08, Y6, Y6
-	VPCMPEQW Y1, Y5, Y7
-	VPANDN   Y0, Y7, Y7
-	VPADDW   Y7, Y5, Y5
-	VPSLLW   $0x09, Y6, Y7
-	VPAND    Y3, Y7, Y7
-	VPSLLW   $0x06, Y5, Y5
-	VPAND    Y2, Y6, Y6
-	VPOR     Y6, Y5, Y5
-	VPOR     Y7, Y5, Y5
-	VMOVDQU  Y5, 992(AX)
-	ADDQ     $0x00000200, CX
-	ADDQ     $0x000001c0, DX
-	ADDQ     $0x00000400, AX
-	DECQ     BX
-	JMP      loop
+	TESTQ      BX, BX
+	JE         end
+	PREFETCHT0 2048(DX)
+	PREFETCHT0 2112(DX)
+	PREFETCHT0 2176(DX)
+	PREFETCHT0 2240(DX)
+	PREFETCHT0 2304(DX)
+	PREFETCHT0 2368(DX)
+	PREFETCHT0 2432(DX)
+	VMOVDQU    (DX), Y5
+	VPSRLW     $0x07, Y5, Y6
+	VPAND      bits1from0<>+0(SB), Y6, Y6
+	VMOVDQU    (CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, (AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 64(AX)
+	VMOVDQU    64(DX), Y5
+	VPSRLW     $0x06, Y5, Y7
+	VPAND      bits1from1<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    64(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 128(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 192(AX)
+	VMOVDQU    128(DX), Y5
+	VPSRLW     $0x05, Y5, Y7
+	VPAND      bits1from2<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    128(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 256(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 320(AX)
+	VMOVDQU    192(DX), Y5
+	VPSRLW     $0x04, Y5, Y7
+	VPAND      bits1from3<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    192(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 384(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 448(AX)
+	VMOVDQU    256(DX), Y5
+	VPSRLW     $0x03, Y5, Y7
+	VPAND      bits1from4<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    256(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 512(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 576(AX)
+	VMOVDQU    320(DX), Y5
+	VPSRLW     $0x02, Y5, Y7
+	VPAND      bits1from5<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    320(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 640(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 704(AX)
+	VMOVDQU    384(DX), Y5
+	VPSRLW     $0x01, Y5, Y7
+	VPAND      bits1from6<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    384(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 768(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 832(AX)
+	VMOVDQU    448(CX), Y5
+	VPAND      Y4, Y5, Y7
+	VMOVDQA    Y6, Y8
+	VPCMPEQW   Y1, Y7, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y7, Y7
+	VPSLLW     $0x09, Y8, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPOR       Y9, Y7, Y7
+	VMOVDQU    Y7, 896(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x09, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x06, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 960(AX)
+	VMOVDQU    32(DX), Y5
+	VPSRLW     $0x07, Y5, Y6
+	VPAND      bits1from0<>+0(SB), Y6, Y6
+	VMOVDQU    32(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 32(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 96(AX)
+	VMOVDQU    96(DX), Y5
+	VPSRLW     $0x06, Y5, Y7
+	VPAND      bits1from1<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    96(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 160(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 224(AX)
+	VMOVDQU    160(DX), Y5
+	VPSRLW     $0x05, Y5, Y7
+	VPAND      bits1from2<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    160(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 288(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 352(AX)
+	VMOVDQU    224(DX), Y5
+	VPSRLW     $0x04, Y5, Y7
+	VPAND      bits1from3<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    224(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 416(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 480(AX)
+	VMOVDQU    288(DX), Y5
+	VPSRLW     $0x03, Y5, Y7
+	VPAND      bits1from4<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    288(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 544(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 608(AX)
+	VMOVDQU    352(DX), Y5
+	VPSRLW     $0x02, Y5, Y7
+	VPAND      bits1from5<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    352(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 672(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 736(AX)
+	VMOVDQU    416(DX), Y5
+	VPSRLW     $0x01, Y5, Y7
+	VPAND      bits1from6<>+0(SB), Y7, Y7
+	VPOR       Y7, Y6, Y6
+	VMOVDQU    416(CX), Y7
+	VPAND      Y4, Y7, Y8
+	VMOVDQA    Y5, Y9
+	VPCMPEQW   Y1, Y8, Y10
+	VPANDN     Y0, Y10, Y10
+	VPADDW     Y10, Y8, Y8
+	VPSLLW     $0x09, Y9, Y10
+	VPAND      Y3, Y10, Y10
+	VPSLLW     $0x06, Y8, Y8
+	VPAND      Y2, Y9, Y9
+	VPOR       Y9, Y8, Y8
+	VPOR       Y10, Y8, Y8
+	VMOVDQU    Y8, 800(AX)
+	VPSRLW     $0x08, Y7, Y7
+	VPSRLW     $0x08, Y5, Y5
+	VPCMPEQW   Y1, Y7, Y8
+	VPANDN     Y0, Y8, Y8
+	VPADDW     Y8, Y7, Y7
+	VPSLLW     $0x09, Y5, Y8
+	VPAND      Y3, Y8, Y8
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y5, Y5
+	VPOR       Y5, Y7, Y7
+	VPOR       Y8, Y7, Y7
+	VMOVDQU    Y7, 864(AX)
+	VMOVDQU    480(CX), Y5
+	VPAND      Y4, Y5, Y7
+	VMOVDQA    Y6, Y8
+	VPCMPEQW   Y1, Y7, Y9
+	VPANDN     Y0, Y9, Y9
+	VPADDW     Y9, Y7, Y7
+	VPSLLW     $0x09, Y8, Y9
+	VPAND      Y3, Y9, Y9
+	VPSLLW     $0x06, Y7, Y7
+	VPAND      Y2, Y8, Y8
+	VPOR       Y8, Y7, Y7
+	VPOR       Y9, Y7, Y7
+	VMOVDQU    Y7, 928(AX)
+	VPSRLW     $0x08, Y5, Y5
+	VPSRLW     $0x08, Y6, Y6
+	VPCMPEQW   Y1, Y5, Y7
+	VPANDN     Y0, Y7, Y7
+	VPADDW     Y7, Y5, Y5
+	VPSLLW     $0x09, Y6, Y7
+	VPAND      Y3, Y7, Y7
+	VPSLLW     $0x06, Y5, Y5
+	VPAND      Y2, Y6, Y6
+	VPOR       Y6, Y5, Y5
+	VPOR       Y7, Y5, Y5
+	VMOVDQU    Y5, 992(AX)
+	ADDQ       $0x00000200, CX
+	ADDQ       $0x000001c0, DX
+	ADDQ       $0x00000400, AX
+	DECQ       BX
+	JMP        loop
 
 end:
 	VZEROUPPER
@@ -12590,9 +12638,9 @@ group:
 	MOVQ    R11, 56(AX)
 	RET
 
-// func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
-// Requires: BMI2, LZCNT
-TEXT ·huffmanDecode4x11BMI2(SB), NOSPLIT, $144-40
+// func huffmanDecode4x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)
+// Requires: BMI2, CMOV, LZCNT, MMX+
+TEXT ·huffmanDecode4x11BMI2(SB), NOSPLIT, $176-48
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX
@@ -12628,6 +12676,15 @@ TEXT ·huffmanDecode4x11BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 88(SP)
 	MOVQ AX, DX
 	MOVQ 24(CX), R11
+	MOVQ ahead+40(FP), CX
+	MOVQ (CX), AX
+	MOVQ AX, 144(SP)
+	ADDQ 8(CX), AX
+	MOVQ AX, 152(SP)
+	MOVQ 24(CX), AX
+	MOVQ AX, 160(SP)
+	ADDQ 32(CX), AX
+	MOVQ AX, 168(SP)
 	MOVQ steps+32(FP), AX
 	MOVQ AX, 128(SP)
 	MOVQ table+16(FP), DI
@@ -12636,204 +12693,228 @@ TEXT ·huffmanDecode4x11BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 136(SP)
 
 step:
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	LZCNTQ  R8, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    (SP), CX
-	MOVQ    CX, (SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R8
-	ORQ     136(SP), R8
-	SHRXQ   AX, R8, R8
-	LZCNTQ  R9, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    8(SP), CX
-	MOVQ    CX, 8(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R9
-	ORQ     136(SP), R9
-	SHRXQ   AX, R9, R9
-	LZCNTQ  R10, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    16(SP), CX
-	MOVQ    CX, 16(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R10
-	ORQ     136(SP), R10
-	SHRXQ   AX, R10, R10
-	LZCNTQ  R11, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    24(SP), CX
-	MOVQ    CX, 24(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R11
-	ORQ     136(SP), R11
-	SHRXQ   AX, R11, R11
-	DECQ    128(SP)
-	JNE     step
-	MOVQ    R12, 64(SP)
-	MOVQ    BX, 72(SP)
-	MOVQ    BP, 80(SP)
-	MOVQ    DX, 88(SP)
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    lanes+24(FP), CX
-	MOVQ    (SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 64(CX)
-	MOVQ    64(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 128(CX)
-	MOVQ    R8, (CX)
-	MOVQ    8(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 72(CX)
-	MOVQ    72(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 136(CX)
-	MOVQ    R9, 8(CX)
-	MOVQ    16(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 80(CX)
-	MOVQ    80(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 144(CX)
-	MOVQ    R10, 16(CX)
-	MOVQ    24(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 88(CX)
-	MOVQ    88(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 152(CX)
-	MOVQ    R11, 24(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 (CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 (CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 64(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 64(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 128(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 128(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       160(SP), CX
+	PREFETCHT1 192(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	LZCNTQ     R8, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       (SP), CX
+	MOVQ       CX, (SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R8
+	ORQ        136(SP), R8
+	SHRXQ      AX, R8, R8
+	LZCNTQ     R9, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       8(SP), CX
+	MOVQ       CX, 8(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R9
+	ORQ        136(SP), R9
+	SHRXQ      AX, R9, R9
+	LZCNTQ     R10, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       16(SP), CX
+	MOVQ       CX, 16(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R10
+	ORQ        136(SP), R10
+	SHRXQ      AX, R10, R10
+	LZCNTQ     R11, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       24(SP), CX
+	MOVQ       CX, 24(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R11
+	ORQ        136(SP), R11
+	SHRXQ      AX, R11, R11
+	MOVQ       144(SP), CX
+	ADDQ       $0x000000c0, CX
+	CMPQ       CX, 152(SP)
+	CMOVQHI    152(SP), CX
+	MOVQ       CX, 144(SP)
+	MOVQ       160(SP), CX
+	ADDQ       $0x00000100, CX
+	CMPQ       CX, 168(SP)
+	CMOVQHI    168(SP), CX
+	MOVQ       CX, 160(SP)
+	DECQ       128(SP)
+	JNE        step
+	MOVQ       R12, 64(SP)
+	MOVQ       BX, 72(SP)
+	MOVQ       BP, 80(SP)
+	MOVQ       DX, 88(SP)
+	MOVQ       dst+0(FP), DI
+	MOVQ       src+8(FP), SI
+	MOVQ       lanes+24(FP), CX
+	MOVQ       (SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 64(CX)
+	MOVQ       64(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 128(CX)
+	MOVQ       R8, (CX)
+	MOVQ       8(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 72(CX)
+	MOVQ       72(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 136(CX)
+	MOVQ       R9, 8(CX)
+	MOVQ       16(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 80(CX)
+	MOVQ       80(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 144(CX)
+	MOVQ       R10, 16(CX)
+	MOVQ       24(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 88(CX)
+	MOVQ       88(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 152(CX)
+	MOVQ       R11, 24(CX)
 	RET
 
-// func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
-// Requires: BMI2, LZCNT
-TEXT ·huffmanDecode4x12BMI2(SB), NOSPLIT, $144-40
+// func huffmanDecode4x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)
+// Requires: BMI2, CMOV, LZCNT, MMX+
+TEXT ·huffmanDecode4x12BMI2(SB), NOSPLIT, $176-48
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX
@@ -12869,6 +12950,15 @@ TEXT ·huffmanDecode4x12BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 88(SP)
 	MOVQ AX, DX
 	MOVQ 24(CX), R11
+	MOVQ ahead+40(FP), CX
+	MOVQ (CX), AX
+	MOVQ AX, 144(SP)
+	ADDQ 8(CX), AX
+	MOVQ AX, 152(SP)
+	MOVQ 24(CX), AX
+	MOVQ AX, 160(SP)
+	ADDQ 32(CX), AX
+	MOVQ AX, 168(SP)
 	MOVQ steps+32(FP), AX
 	MOVQ AX, 128(SP)
 	MOVQ table+16(FP), DI
@@ -12877,180 +12967,204 @@ TEXT ·huffmanDecode4x12BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 136(SP)
 
 step:
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    AX, -8(R12)
-	MOVBLZX AH, CX
-	SUBQ    CX, R12
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	LZCNTQ  R8, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    (SP), CX
-	MOVQ    CX, (SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R8
-	ORQ     136(SP), R8
-	SHRXQ   AX, R8, R8
-	LZCNTQ  R9, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    8(SP), CX
-	MOVQ    CX, 8(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R9
-	ORQ     136(SP), R9
-	SHRXQ   AX, R9, R9
-	LZCNTQ  R10, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    16(SP), CX
-	MOVQ    CX, 16(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R10
-	ORQ     136(SP), R10
-	SHRXQ   AX, R10, R10
-	LZCNTQ  R11, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    24(SP), CX
-	MOVQ    CX, 24(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R11
-	ORQ     136(SP), R11
-	SHRXQ   AX, R11, R11
-	DECQ    128(SP)
-	JNE     step
-	MOVQ    R12, 64(SP)
-	MOVQ    BX, 72(SP)
-	MOVQ    BP, 80(SP)
-	MOVQ    DX, 88(SP)
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    lanes+24(FP), CX
-	MOVQ    (SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 64(CX)
-	MOVQ    64(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 128(CX)
-	MOVQ    R8, (CX)
-	MOVQ    8(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 72(CX)
-	MOVQ    72(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 136(CX)
-	MOVQ    R9, 8(CX)
-	MOVQ    16(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 80(CX)
-	MOVQ    80(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 144(CX)
-	MOVQ    R10, 16(CX)
-	MOVQ    24(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 88(CX)
-	MOVQ    88(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 152(CX)
-	MOVQ    R11, 24(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 (CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 (CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 64(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 64(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 128(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 128(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       AX, -8(R12)
+	MOVBLZX    AH, CX
+	SUBQ       CX, R12
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       160(SP), CX
+	PREFETCHT1 192(CX)
+	LZCNTQ     R8, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       (SP), CX
+	MOVQ       CX, (SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R8
+	ORQ        136(SP), R8
+	SHRXQ      AX, R8, R8
+	LZCNTQ     R9, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       8(SP), CX
+	MOVQ       CX, 8(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R9
+	ORQ        136(SP), R9
+	SHRXQ      AX, R9, R9
+	LZCNTQ     R10, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       16(SP), CX
+	MOVQ       CX, 16(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R10
+	ORQ        136(SP), R10
+	SHRXQ      AX, R10, R10
+	LZCNTQ     R11, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       24(SP), CX
+	MOVQ       CX, 24(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R11
+	ORQ        136(SP), R11
+	SHRXQ      AX, R11, R11
+	MOVQ       144(SP), CX
+	ADDQ       $0x000000c0, CX
+	CMPQ       CX, 152(SP)
+	CMOVQHI    152(SP), CX
+	MOVQ       CX, 144(SP)
+	MOVQ       160(SP), CX
+	ADDQ       $0x00000100, CX
+	CMPQ       CX, 168(SP)
+	CMOVQHI    168(SP), CX
+	MOVQ       CX, 160(SP)
+	DECQ       128(SP)
+	JNE        step
+	MOVQ       R12, 64(SP)
+	MOVQ       BX, 72(SP)
+	MOVQ       BP, 80(SP)
+	MOVQ       DX, 88(SP)
+	MOVQ       dst+0(FP), DI
+	MOVQ       src+8(FP), SI
+	MOVQ       lanes+24(FP), CX
+	MOVQ       (SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 64(CX)
+	MOVQ       64(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 128(CX)
+	MOVQ       R8, (CX)
+	MOVQ       8(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 72(CX)
+	MOVQ       72(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 136(CX)
+	MOVQ       R9, 8(CX)
+	MOVQ       16(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 80(CX)
+	MOVQ       80(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 144(CX)
+	MOVQ       R10, 16(CX)
+	MOVQ       24(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 88(CX)
+	MOVQ       88(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 152(CX)
+	MOVQ       R11, 24(CX)
 	RET
 
-// func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
-// Requires: BMI2, LZCNT
-TEXT ·huffmanDecode8x11BMI2(SB), NOSPLIT, $144-40
+// func huffmanDecode8x11BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)
+// Requires: BMI2, CMOV, LZCNT, MMX+
+TEXT ·huffmanDecode8x11BMI2(SB), NOSPLIT, $176-48
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX
@@ -13113,6 +13227,15 @@ TEXT ·huffmanDecode8x11BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 120(SP)
 	MOVQ AX, DX
 	MOVQ 56(CX), R15
+	MOVQ ahead+40(FP), CX
+	MOVQ (CX), AX
+	MOVQ AX, 144(SP)
+	ADDQ 8(CX), AX
+	MOVQ AX, 152(SP)
+	MOVQ 24(CX), AX
+	MOVQ AX, 160(SP)
+	ADDQ 32(CX), AX
+	MOVQ AX, 168(SP)
 	MOVQ steps+32(FP), AX
 	MOVQ AX, 128(SP)
 	MOVQ table+16(FP), DI
@@ -13121,412 +13244,436 @@ TEXT ·huffmanDecode8x11BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 136(SP)
 
 step:
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	LZCNTQ  R8, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    (SP), CX
-	MOVQ    CX, (SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R8
-	ORQ     136(SP), R8
-	SHRXQ   AX, R8, R8
-	LZCNTQ  R9, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    8(SP), CX
-	MOVQ    CX, 8(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R9
-	ORQ     136(SP), R9
-	SHRXQ   AX, R9, R9
-	LZCNTQ  R10, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    16(SP), CX
-	MOVQ    CX, 16(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R10
-	ORQ     136(SP), R10
-	SHRXQ   AX, R10, R10
-	LZCNTQ  R11, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    24(SP), CX
-	MOVQ    CX, 24(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R11
-	ORQ     136(SP), R11
-	SHRXQ   AX, R11, R11
-	LZCNTQ  R12, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    32(SP), CX
-	MOVQ    CX, 32(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R12
-	ORQ     136(SP), R12
-	SHRXQ   AX, R12, R12
-	LZCNTQ  R13, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    40(SP), CX
-	MOVQ    CX, 40(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R13
-	ORQ     136(SP), R13
-	SHRXQ   AX, R13, R13
-	LZCNTQ  R14, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    48(SP), CX
-	MOVQ    CX, 48(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R14
-	ORQ     136(SP), R14
-	SHRXQ   AX, R14, R14
-	LZCNTQ  R15, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    56(SP), CX
-	MOVQ    CX, 56(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R15
-	ORQ     136(SP), R15
-	SHRXQ   AX, R15, R15
-	DECQ    128(SP)
-	JNE     step
-	MOVQ    BX, 104(SP)
-	MOVQ    BP, 112(SP)
-	MOVQ    DX, 120(SP)
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    lanes+24(FP), CX
-	MOVQ    (SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 64(CX)
-	MOVQ    64(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 128(CX)
-	MOVQ    R8, (CX)
-	MOVQ    8(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 72(CX)
-	MOVQ    72(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 136(CX)
-	MOVQ    R9, 8(CX)
-	MOVQ    16(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 80(CX)
-	MOVQ    80(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 144(CX)
-	MOVQ    R10, 16(CX)
-	MOVQ    24(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 88(CX)
-	MOVQ    88(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 152(CX)
-	MOVQ    R11, 24(CX)
-	MOVQ    32(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 96(CX)
-	MOVQ    96(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 160(CX)
-	MOVQ    R12, 32(CX)
-	MOVQ    40(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 104(CX)
-	MOVQ    104(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 168(CX)
-	MOVQ    R13, 40(CX)
-	MOVQ    48(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 112(CX)
-	MOVQ    112(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 176(CX)
-	MOVQ    R14, 48(CX)
-	MOVQ    56(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 120(CX)
-	MOVQ    120(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 184(CX)
-	MOVQ    R15, 56(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 (CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 (CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 64(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 64(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 128(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 128(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       160(SP), CX
+	PREFETCHT1 192(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	LZCNTQ     R8, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       (SP), CX
+	MOVQ       CX, (SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R8
+	ORQ        136(SP), R8
+	SHRXQ      AX, R8, R8
+	LZCNTQ     R9, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       8(SP), CX
+	MOVQ       CX, 8(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R9
+	ORQ        136(SP), R9
+	SHRXQ      AX, R9, R9
+	LZCNTQ     R10, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       16(SP), CX
+	MOVQ       CX, 16(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R10
+	ORQ        136(SP), R10
+	SHRXQ      AX, R10, R10
+	LZCNTQ     R11, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       24(SP), CX
+	MOVQ       CX, 24(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R11
+	ORQ        136(SP), R11
+	SHRXQ      AX, R11, R11
+	LZCNTQ     R12, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       32(SP), CX
+	MOVQ       CX, 32(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R12
+	ORQ        136(SP), R12
+	SHRXQ      AX, R12, R12
+	LZCNTQ     R13, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       40(SP), CX
+	MOVQ       CX, 40(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R13
+	ORQ        136(SP), R13
+	SHRXQ      AX, R13, R13
+	LZCNTQ     R14, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       48(SP), CX
+	MOVQ       CX, 48(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R14
+	ORQ        136(SP), R14
+	SHRXQ      AX, R14, R14
+	LZCNTQ     R15, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       56(SP), CX
+	MOVQ       CX, 56(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R15
+	ORQ        136(SP), R15
+	SHRXQ      AX, R15, R15
+	MOVQ       144(SP), CX
+	ADDQ       $0x000000c0, CX
+	CMPQ       CX, 152(SP)
+	CMOVQHI    152(SP), CX
+	MOVQ       CX, 144(SP)
+	MOVQ       160(SP), CX
+	ADDQ       $0x00000100, CX
+	CMPQ       CX, 168(SP)
+	CMOVQHI    168(SP), CX
+	MOVQ       CX, 160(SP)
+	DECQ       128(SP)
+	JNE        step
+	MOVQ       BX, 104(SP)
+	MOVQ       BP, 112(SP)
+	MOVQ       DX, 120(SP)
+	MOVQ       dst+0(FP), DI
+	MOVQ       src+8(FP), SI
+	MOVQ       lanes+24(FP), CX
+	MOVQ       (SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 64(CX)
+	MOVQ       64(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 128(CX)
+	MOVQ       R8, (CX)
+	MOVQ       8(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 72(CX)
+	MOVQ       72(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 136(CX)
+	MOVQ       R9, 8(CX)
+	MOVQ       16(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 80(CX)
+	MOVQ       80(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 144(CX)
+	MOVQ       R10, 16(CX)
+	MOVQ       24(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 88(CX)
+	MOVQ       88(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 152(CX)
+	MOVQ       R11, 24(CX)
+	MOVQ       32(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 96(CX)
+	MOVQ       96(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 160(CX)
+	MOVQ       R12, 32(CX)
+	MOVQ       40(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 104(CX)
+	MOVQ       104(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 168(CX)
+	MOVQ       R13, 40(CX)
+	MOVQ       48(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 112(CX)
+	MOVQ       112(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 176(CX)
+	MOVQ       R14, 48(CX)
+	MOVQ       56(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 120(CX)
+	MOVQ       120(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 184(CX)
+	MOVQ       R15, 56(CX)
 	RET
 
-// func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int)
-// Requires: BMI2, LZCNT
-TEXT ·huffmanDecode8x12BMI2(SB), NOSPLIT, $144-40
+// func huffmanDecode8x12BMI2(dst *byte, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte)
+// Requires: BMI2, CMOV, LZCNT, MMX+
+TEXT ·huffmanDecode8x12BMI2(SB), NOSPLIT, $176-48
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+24(FP), CX
@@ -13589,6 +13736,15 @@ TEXT ·huffmanDecode8x12BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 120(SP)
 	MOVQ AX, DX
 	MOVQ 56(CX), R15
+	MOVQ ahead+40(FP), CX
+	MOVQ (CX), AX
+	MOVQ AX, 144(SP)
+	ADDQ 8(CX), AX
+	MOVQ AX, 152(SP)
+	MOVQ 24(CX), AX
+	MOVQ AX, 160(SP)
+	ADDQ 32(CX), AX
+	MOVQ AX, 168(SP)
 	MOVQ steps+32(FP), AX
 	MOVQ AX, 128(SP)
 	MOVQ table+16(FP), DI
@@ -13597,352 +13753,376 @@ TEXT ·huffmanDecode8x12BMI2(SB), NOSPLIT, $144-40
 	MOVQ AX, 136(SP)
 
 step:
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	BZHIQ   SI, R8, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R8, R8
-	MOVQ    64(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 64(SP)
-	BZHIQ   SI, R9, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R9, R9
-	MOVQ    72(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 72(SP)
-	BZHIQ   SI, R10, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R10, R10
-	MOVQ    80(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 80(SP)
-	BZHIQ   SI, R11, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R11, R11
-	MOVQ    88(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 88(SP)
-	BZHIQ   SI, R12, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R12, R12
-	MOVQ    96(SP), CX
-	MOVQ    AX, -8(CX)
-	MOVBLZX AH, CX
-	SUBQ    CX, 96(SP)
-	BZHIQ   SI, R13, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R13, R13
-	MOVQ    AX, -8(BX)
-	MOVBLZX AH, CX
-	SUBQ    CX, BX
-	BZHIQ   SI, R14, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R14, R14
-	MOVQ    AX, -8(BP)
-	MOVBLZX AH, CX
-	SUBQ    CX, BP
-	BZHIQ   SI, R15, AX
-	MOVQ    (DI)(AX*8), AX
-	SHRXQ   AX, R15, R15
-	MOVQ    AX, -8(DX)
-	MOVBLZX AH, CX
-	SUBQ    CX, DX
-	LZCNTQ  R8, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    (SP), CX
-	MOVQ    CX, (SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R8
-	ORQ     136(SP), R8
-	SHRXQ   AX, R8, R8
-	LZCNTQ  R9, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    8(SP), CX
-	MOVQ    CX, 8(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R9
-	ORQ     136(SP), R9
-	SHRXQ   AX, R9, R9
-	LZCNTQ  R10, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    16(SP), CX
-	MOVQ    CX, 16(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R10
-	ORQ     136(SP), R10
-	SHRXQ   AX, R10, R10
-	LZCNTQ  R11, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    24(SP), CX
-	MOVQ    CX, 24(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R11
-	ORQ     136(SP), R11
-	SHRXQ   AX, R11, R11
-	LZCNTQ  R12, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    32(SP), CX
-	MOVQ    CX, 32(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R12
-	ORQ     136(SP), R12
-	SHRXQ   AX, R12, R12
-	LZCNTQ  R13, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    40(SP), CX
-	MOVQ    CX, 40(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R13
-	ORQ     136(SP), R13
-	SHRXQ   AX, R13, R13
-	LZCNTQ  R14, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    48(SP), CX
-	MOVQ    CX, 48(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R14
-	ORQ     136(SP), R14
-	SHRXQ   AX, R14, R14
-	LZCNTQ  R15, AX
-	MOVL    AX, CX
-	SHRL    $0x03, CX
-	ADDQ    56(SP), CX
-	MOVQ    CX, 56(SP)
-	ANDL    $0x07, AX
-	MOVQ    (CX), R15
-	ORQ     136(SP), R15
-	SHRXQ   AX, R15, R15
-	DECQ    128(SP)
-	JNE     step
-	MOVQ    BX, 104(SP)
-	MOVQ    BP, 112(SP)
-	MOVQ    DX, 120(SP)
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    lanes+24(FP), CX
-	MOVQ    (SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 64(CX)
-	MOVQ    64(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 128(CX)
-	MOVQ    R8, (CX)
-	MOVQ    8(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 72(CX)
-	MOVQ    72(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 136(CX)
-	MOVQ    R9, 8(CX)
-	MOVQ    16(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 80(CX)
-	MOVQ    80(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 144(CX)
-	MOVQ    R10, 16(CX)
-	MOVQ    24(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 88(CX)
-	MOVQ    88(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 152(CX)
-	MOVQ    R11, 24(CX)
-	MOVQ    32(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 96(CX)
-	MOVQ    96(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 160(CX)
-	MOVQ    R12, 32(CX)
-	MOVQ    40(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 104(CX)
-	MOVQ    104(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 168(CX)
-	MOVQ    R13, 40(CX)
-	MOVQ    48(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 112(CX)
-	MOVQ    112(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 176(CX)
-	MOVQ    R14, 48(CX)
-	MOVQ    56(SP), AX
-	SUBQ    SI, AX
-	MOVQ    AX, 120(CX)
-	MOVQ    120(SP), AX
-	SUBQ    DI, AX
-	MOVQ    AX, 184(CX)
-	MOVQ    R15, 56(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 (CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 (CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 64(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 64(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       144(SP), CX
+	PREFETCHT1 128(CX)
+	MOVQ       160(SP), CX
+	PREFETCHT1 128(CX)
+	BZHIQ      SI, R8, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R8, R8
+	MOVQ       64(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 64(SP)
+	BZHIQ      SI, R9, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R9, R9
+	MOVQ       72(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 72(SP)
+	BZHIQ      SI, R10, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R10, R10
+	MOVQ       80(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 80(SP)
+	BZHIQ      SI, R11, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R11, R11
+	MOVQ       88(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 88(SP)
+	BZHIQ      SI, R12, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R12, R12
+	MOVQ       96(SP), CX
+	MOVQ       AX, -8(CX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, 96(SP)
+	BZHIQ      SI, R13, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R13, R13
+	MOVQ       AX, -8(BX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BX
+	BZHIQ      SI, R14, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R14, R14
+	MOVQ       AX, -8(BP)
+	MOVBLZX    AH, CX
+	SUBQ       CX, BP
+	BZHIQ      SI, R15, AX
+	MOVQ       (DI)(AX*8), AX
+	SHRXQ      AX, R15, R15
+	MOVQ       AX, -8(DX)
+	MOVBLZX    AH, CX
+	SUBQ       CX, DX
+	MOVQ       160(SP), CX
+	PREFETCHT1 192(CX)
+	LZCNTQ     R8, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       (SP), CX
+	MOVQ       CX, (SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R8
+	ORQ        136(SP), R8
+	SHRXQ      AX, R8, R8
+	LZCNTQ     R9, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       8(SP), CX
+	MOVQ       CX, 8(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R9
+	ORQ        136(SP), R9
+	SHRXQ      AX, R9, R9
+	LZCNTQ     R10, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       16(SP), CX
+	MOVQ       CX, 16(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R10
+	ORQ        136(SP), R10
+	SHRXQ      AX, R10, R10
+	LZCNTQ     R11, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       24(SP), CX
+	MOVQ       CX, 24(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R11
+	ORQ        136(SP), R11
+	SHRXQ      AX, R11, R11
+	LZCNTQ     R12, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       32(SP), CX
+	MOVQ       CX, 32(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R12
+	ORQ        136(SP), R12
+	SHRXQ      AX, R12, R12
+	LZCNTQ     R13, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       40(SP), CX
+	MOVQ       CX, 40(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R13
+	ORQ        136(SP), R13
+	SHRXQ      AX, R13, R13
+	LZCNTQ     R14, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       48(SP), CX
+	MOVQ       CX, 48(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R14
+	ORQ        136(SP), R14
+	SHRXQ      AX, R14, R14
+	LZCNTQ     R15, AX
+	MOVL       AX, CX
+	SHRL       $0x03, CX
+	ADDQ       56(SP), CX
+	MOVQ       CX, 56(SP)
+	ANDL       $0x07, AX
+	MOVQ       (CX), R15
+	ORQ        136(SP), R15
+	SHRXQ      AX, R15, R15
+	MOVQ       144(SP), CX
+	ADDQ       $0x000000c0, CX
+	CMPQ       CX, 152(SP)
+	CMOVQHI    152(SP), CX
+	MOVQ       CX, 144(SP)
+	MOVQ       160(SP), CX
+	ADDQ       $0x00000100, CX
+	CMPQ       CX, 168(SP)
+	CMOVQHI    168(SP), CX
+	MOVQ       CX, 160(SP)
+	DECQ       128(SP)
+	JNE        step
+	MOVQ       BX, 104(SP)
+	MOVQ       BP, 112(SP)
+	MOVQ       DX, 120(SP)
+	MOVQ       dst+0(FP), DI
+	MOVQ       src+8(FP), SI
+	MOVQ       lanes+24(FP), CX
+	MOVQ       (SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 64(CX)
+	MOVQ       64(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 128(CX)
+	MOVQ       R8, (CX)
+	MOVQ       8(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 72(CX)
+	MOVQ       72(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 136(CX)
+	MOVQ       R9, 8(CX)
+	MOVQ       16(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 80(CX)
+	MOVQ       80(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 144(CX)
+	MOVQ       R10, 16(CX)
+	MOVQ       24(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 88(CX)
+	MOVQ       88(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 152(CX)
+	MOVQ       R11, 24(CX)
+	MOVQ       32(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 96(CX)
+	MOVQ       96(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 160(CX)
+	MOVQ       R12, 32(CX)
+	MOVQ       40(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 104(CX)
+	MOVQ       104(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 168(CX)
+	MOVQ       R13, 40(CX)
+	MOVQ       48(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 112(CX)
+	MOVQ       112(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 176(CX)
+	MOVQ       R14, 48(CX)
+	MOVQ       56(SP), AX
+	SUBQ       SI, AX
+	MOVQ       AX, 120(CX)
+	MOVQ       120(SP), AX
+	SUBQ       DI, AX
+	MOVQ       AX, 184(CX)
+	MOVQ       R15, 56(CX)
 	RET

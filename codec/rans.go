@@ -81,8 +81,9 @@ func (d *ransDecoder) init(table *ransTable, lanesLog2 uint, src []byte) error {
 	return nil
 }
 
-func (d *ransDecoder) read(dst []byte) error {
-	done := ransDecodeVector(d, dst)
+// read decodes the next symbols. ahead is where their elements will be written.
+func (d *ransDecoder) read(dst, ahead []byte) error {
+	done := ransDecodeVector(d, dst, ahead)
 	done += d.readGroups(dst[done:])
 	for i := done; i < len(dst); i++ {
 		var err error

@@ -54,7 +54,7 @@ func (c *codedLanes) decode(dst, coded []byte) error {
 	}
 	var err error
 	if c.classes == nil {
-		err = d.read(dst)
+		err = d.read(dst, nil)
 	} else {
 		err = d.readClasses(dst, c.classes, *c.tables)
 	}

@@ -5,7 +5,7 @@ package codec
 import "math/bits"
 
 type (
-	ransDecodeKernel        func(dst *byte, groups int, state *[64]uint32, table *[ransTotal]uint32, words, limit *byte) (done, taken int)
+	ransDecodeKernel        func(dst *byte, groups int, state *[64]uint32, table *[ransTotal]uint32, words, limit, ahead *byte) (done, taken int)
 	ransDecodeClassesKernel func(dst *byte, groups int, state *[64]uint32, table *uint32, words, limit, classes *byte) (done, taken int)
 )
 
@@ -45,16 +45,19 @@ func (d *ransDecoder) vectorGroups(n int) (groups, last int) {
 }
 
 // ransDecodeVector decodes whole groups while their words, and what the
-// kernels read beyond, are within the stream. It gives the number of symbols
-// decoded.
-func ransDecodeVector(d *ransDecoder, dst []byte) int {
+// kernels read beyond, are within the stream, and asks for the lines of ahead, if
+// it has two bytes for each symbol. It gives the number of symbols decoded.
+func ransDecodeVector(d *ransDecoder, dst, ahead []byte) int {
 	groups, last := d.vectorGroups(len(dst))
 	set := backend(current.Load())
 	if groups == 0 || set == backendGo {
 		return 0
 	}
 	decode := ransDecoders[set][bits.TrailingZeros(uint(d.lanes))]
-	done, taken := decode(&dst[0], groups, &d.state, (*[ransTotal]uint32)(d.table), &d.words[d.pos], &d.words[last])
+	if len(ahead) < 2*groups*d.lanes {
+		ahead = dst // which is at hand
+	}
+	done, taken := decode(&dst[0], groups, &d.state, (*[ransTotal]uint32)(d.table), &d.words[d.pos], &d.words[last], &ahead[0])
 	d.pos += taken
 	return done * d.lanes
 }

@@ -261,8 +261,8 @@ type streamDecoder struct {
 }
 
 // init starts on n symbols coded as src, the first of them that of element at
-// of the chunk.
-func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *decodeTools) (err error) {
+// of the chunk, and asks for what is ahead if that takes long.
+func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, ahead lookahead, tools *decodeTools) (err error) {
 	if length, ok := s.fixedLen(n); ok && length != len(src) {
 		return fmt.Errorf("%w: stream of %d bytes, expected %d", ErrCorrupt, len(src), length)
 	}
@@ -273,7 +273,7 @@ func (d *streamDecoder) init(s *stream, n int, at uint64, src []byte, tools *dec
 	case coderRANS:
 		return d.rans.init(d.ransTable(s), s.lanesLog2, src)
 	case coderHuffman:
-		return d.huffman.init(d.huffmanTable(s, n), s.streamsLog2, n, src)
+		return d.huffman.init(d.huffmanTable(s, n), s.streamsLog2, n, src, ahead)
 	case coderStored:
 		return s.checkBytes(src)
 	case coderZstd:
@@ -338,8 +338,9 @@ func (d *streamDecoder) avail(n int) int {
 
 // read gives the next n symbols, as many as avail allows: a multiple of
 // maxGroup, but for the last call. They are valid until the next. Those of the
-// first stream, which classes may go by, are symbols0.
-func (d *streamDecoder) read(n int, symbols0 []byte) ([]byte, error) {
+// first stream, which classes may go by, are symbols0; ahead is where the elements
+// will be written.
+func (d *streamDecoder) read(n int, symbols0, ahead []byte) ([]byte, error) {
 	dst := d.tile[:n]
 	switch d.stream.coder {
 	case coderConstant:
@@ -351,7 +352,7 @@ func (d *streamDecoder) read(n int, symbols0 []byte) ([]byte, error) {
 		}
 		return dst, nil
 	case coderRANS:
-		return dst, d.rans.read(dst)
+		return dst, d.rans.read(dst, ahead)
 	case coderHuffman:
 		return d.huffman.read(n), nil
 	case coderContexts:

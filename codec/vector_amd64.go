@@ -41,18 +41,31 @@ func unpackVector(dst, src []byte, k int) int {
 }
 
 // huffmanKernels decode by tables of 11 and 12 bits, four lanes and eight.
-var huffmanKernels = [2][2]func(dst, src *byte, table *uint64, lanes *[24]uint64, steps int){
+var huffmanKernels = [2][2]func(dst, src *byte, table *uint64, lanes *[24]uint64, steps int, ahead *[2][]byte){
 	{huffmanDecode4x11BMI2, huffmanDecode8x11BMI2},
 	{huffmanDecode4x12BMI2, huffmanDecode8x12BMI2},
 }
 
+// aheadBytes is how much of either part of a lookahead a step of a Huffman kernel
+// asks for: about what it decodes.
+var aheadBytes = [2]int{3 * 64, 4 * 64}
+
+// advance leaves out what so many steps asked for.
+func (a *lookahead) advance(steps int) {
+	for k, n := range aheadBytes {
+		a[k] = a[k][min(steps*n, len(a[k])):]
+	}
+}
+
 // huffmanDecodeVector takes the first lanes, and maybe the others, a number of
-// steps on, which huffmanLanes.steps allows for each of them.
-func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lanes, steps int) bool {
+// steps on, which huffmanLanes.steps allows for each of them. It asks for what
+// is ahead, and moves it on.
+func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lanes, steps int, ahead *lookahead) bool {
 	if backend(current.Load()) == backendGo {
 		return false
 	}
 	decode := huffmanKernels[t.bits-shortIndex][(lanes-1)/4]
-	decode(&dst[0], &src[0], &t.entries[0], (*[24]uint64)(unsafe.Pointer(l)), steps)
+	decode(&dst[0], &src[0], &t.entries[0], (*[24]uint64)(unsafe.Pointer(l)), steps, (*[2][]byte)(ahead))
+	ahead.advance(steps)
 	return true
 }

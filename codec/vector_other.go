@@ -13,7 +13,7 @@ func hasVectors() bool { return false }
 
 func ransTableVector(t *ransTable, f frequencies) (symbols, slots int) { return 0, 0 }
 
-func ransDecodeVector(*ransDecoder, []byte) int { return 0 }
+func ransDecodeVector(d *ransDecoder, dst, ahead []byte) int { return 0 }
 
 func joinUnitsVector(j *joining, dst, symbols, low, high []byte) int { return 0 }
 
@@ -39,7 +39,7 @@ func gatherPlaneVector(dst, src []byte) int { return 0 }
 
 func gatherUnitsVector(dst, src []byte) int { return 0 }
 
-func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lanes, steps int) bool {
+func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lanes, steps int, ahead *lookahead) bool {
 	return false
 }
 

@@ -116,6 +116,10 @@ func joinUnitsAVX2(name, doc string, wide, paired bool) {
 	})
 }
 
+// packedAhead is how far ahead of the raw bits joined their lines are asked for, in
+// bytes: they are joined tile by tile, so this is about half a tile.
+const packedAhead = 2048
+
 // joinPackedAVX2 puts units together from paired symbols and raw bits as they
 // are packed, k bits each and the sign on top of them: unpackAVX2 and
 // joinUnitsAVX2 in one.
@@ -134,6 +138,9 @@ func joinPackedAVX2(k int) {
 	VPSRLW(Imm(8), j.low, j.low)
 
 	eachGroup(groups, func() {
+		for v := range out {
+			PREFETCHT0(Mem{Base: packed, Disp: packedAhead + 64*v})
+		}
 		for h := 0; h < 64; h += 32 {
 			// The vectors of a group that are not stored: the others' spare bits are
 			// theirs.

@@ -13,6 +13,7 @@ import (
 type ransArgs struct {
 	dst, groups, state, table, words, limit Register
 	classes                                 Register // nil: one table for all
+	ahead                                   Register // nil: nothing to ask for
 	lanes                                   int
 }
 
@@ -25,12 +26,12 @@ type ransKernel struct {
 // start begins the function of a kernel for that instruction set.
 func (k ransKernel) start(set string) ransArgs {
 	name := fmt.Sprintf("ransDecode%d%s", k.lanes, set)
-	doc := fmt.Sprintf("%s decodes groups of %d symbols until groups are done or words passes limit, behind which %d bytes are readable.", name, k.lanes, 2*k.lanes)
-	signature := "func(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words, limit *byte) (done, taken int)"
+	doc := fmt.Sprintf("%s decodes groups of %d symbols until groups are done or words passes limit, behind which %d bytes are readable. Meanwhile it may ask for the lines from ahead on, two bytes a symbol.", name, k.lanes, 2*k.lanes)
+	signature := "func(dst *byte, groups int, state *[64]uint32, table *[4096]uint32, words, limit, ahead *byte) (done, taken int)"
 	if k.classes {
 		plain := name
 		name = fmt.Sprintf("ransDecodeClasses%d%s", k.lanes, set)
-		doc = fmt.Sprintf("%s is %s with a table for each class, and the class of each symbol.", name, plain)
+		doc = fmt.Sprintf("%s is %s with a table for each class, the class of each symbol, and nothing ahead.", name, plain)
 		signature = "func(dst *byte, groups int, state *[64]uint32, table *uint32, words, limit, classes *byte) (done, taken int)"
 	}
 	TEXT(name, NOSPLIT, signature)
@@ -42,10 +43,30 @@ func (k ransKernel) start(set string) ransArgs {
 		state: Load(Param("state"), GP64()), table: Load(Param("table"), GP64()),
 		words: Load(Param("words"), GP64()), limit: Load(Param("limit"), GP64()),
 	}
-	if k.classes {
+	switch {
+	case k.classes:
 		a.classes = Load(Param("classes"), GP64())
+	case k.lanes >= 16:
+		a.ahead = Load(Param("ahead"), GP64())
 	}
 	return a
+}
+
+// ransWordsAhead is how far ahead of the words decoded their lines are asked for, in
+// bytes: far enough to come from memory in time.
+const ransWordsAhead = 512
+
+// prefetch asks for what later groups read, and for where the elements of
+// this one will be written to, a line for 32 of them.
+func (a *ransArgs) prefetch() {
+	PREFETCHT0(Mem{Base: a.words, Disp: ransWordsAhead})
+	if a.ahead == nil {
+		return
+	}
+	for at := 0; at < 2*a.lanes; at += 64 {
+		PREFETCHT0(Mem{Base: a.ahead, Disp: at})
+	}
+	ADDQ(U32(uint32(2*a.lanes)), a.ahead)
 }
 
 // loadEntries builds a vector of four table entries from the slots in slots.
@@ -113,6 +134,7 @@ func (k ransKernel) avx2() {
 	JA(LabelRef("end"))
 	TESTQ(left, left)
 	JE(LabelRef("end"))
+	a.prefetch()
 	for at := 0; at < len(x); at += 4 {
 		ransSymbolsAVX2(a, x[at:min(at+4, len(x))], selBase, 8*at)
 	}
@@ -218,6 +240,7 @@ func (k ransKernel) avx512() {
 	JA(LabelRef("end"))
 	TESTQ(left, left)
 	JE(LabelRef("end"))
+	a.prefetch()
 	for i := range x {
 		ransVectorAVX512(a, x[i], mask, low, 16*i)
 	}
