@@ -39,7 +39,7 @@ func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, level Level) fl
 	if level == Fast {
 		cost = s.setHuffman(counts, perBlock, blocks)
 	} else {
-		cost = s.setRANS(counts, perBlock, blocks, level)
+		cost = s.setRANS(counts, blocks, level)
 	}
 	if cost > worthCoding*plainCost {
 		s.coder = plain
@@ -49,11 +49,12 @@ func chooseSymbolCoder(s *stream, counts []uint32, perBlock int, level Level) fl
 }
 
 // setRANS makes rANS the coder and returns the bits that all will take.
-func (s *stream) setRANS(counts []uint32, perBlock int, blocks float64, level Level) float64 {
+func (s *stream) setRANS(counts []uint32, blocks float64, level Level) float64 {
 	var cost float64
-	s.coder, s.lanesLog2 = coderRANS, lanesFor(perBlock, level)
+	s.coder = coderRANS
 	s.freq, s.table, cost = chooseFrequencies(counts)
-	return cost + float64(uint(24)<<s.lanesLog2)*blocks
+	s.lanesLog2 = lanesFor(cost, blocks, level)
+	return cost + lanesCost(s.lanesLog2, blocks)
 }
 
 // setHuffman is setRANS for Huffman codes. The codes fit a short table: longer

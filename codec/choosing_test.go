@@ -79,7 +79,7 @@ func TestSymbolsStayPlainWhereNoCodeIsWorthIt(t *testing.T) {
 			if level == Fast {
 				cost = want.setHuffman(counts, n, 1)
 			} else {
-				cost = want.setRANS(counts, n, 1, level)
+				cost = want.setRANS(counts, 1, level)
 			}
 			if cost > worthCoding*float64(8*n) {
 				want.coder = coderStored

@@ -240,3 +240,29 @@ func FuzzContext(f *testing.F) {
 		}
 	})
 }
+
+// Where the data lies in memory changes no byte: units are read in place where
+// they can be.
+func TestAlignmentChangesNoByte(t *testing.T) {
+	data := scaledBF16(300, 200, false)
+	parts := []Part{{Shape: []int64{300, 200}}}
+	odd := append(make([]byte, 1, len(data)+1), data...)[1:]
+	if _, ok := wordsOf(odd); ok {
+		t.Fatal("words at an odd address")
+	}
+	encode := func(data []byte) []byte {
+		e := NewEncoder(Scape, 0)
+		e.SetLevel(Small)
+		enc, err := e.Encode(data, BF16, parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(e.models, func(m *model) bool { return m.streams[0].coder == coderContexts }) {
+			t.Fatal("no contexts found")
+		}
+		return slices.Concat(enc.Header, enc.Payload)
+	}
+	if !bytes.Equal(encode(data), encode(odd)) {
+		t.Error("other bytes from an odd address")
+	}
+}

@@ -70,19 +70,18 @@ func (e *Encoder) contextBlockLen() int { return max(e.blockLen, contextBlockLen
 // in bits.
 func (e *Encoder) chooseContexts(m *model, c *contextChoice, data []byte, blockLen int) (cost float64) {
 	s := &m.streams[0]
-	s.coder, s.context, s.lanesLog2 = coderContexts, &c.context, lanesFor(min(len(data), blockLen)/m.split.width, e.level)
+	s.coder, s.context = coderContexts, &c.context
 	s.classOf, _ = s.context.classOf(m.split.symbolKey(0))
 	counts := make([][256]uint32, c.context.classes)
 	e.apart.setRank(&m.split)
-	at := e.at
-	for _, n := range blockLens(len(data), blockLen, m.split.width) {
+	at, blocks := e.at, blockLens(len(data), blockLen, m.split.width)
+	for _, n := range blocks {
 		symbols := e.apart.take(&m.split, data[:n])[0]
 		coded := e.contexts.prepare(s, symbols, uint64(m.split.elements(at)))
 		for i, class := range e.contexts.classes {
 			counts[class][coded[i]]++
 		}
 		data, at = data[n:], at+n
-		cost += float64(uint(24) << s.lanesLog2)
 	}
 	for k := range counts {
 		f, table, bits := chooseFrequencies(atLeastTwo(counts[k][:]))
@@ -90,7 +89,8 @@ func (e *Encoder) chooseContexts(m *model, c *contextChoice, data []byte, blockL
 		s.table = append(s.table, table...)
 		cost += bits
 	}
-	return cost
+	s.lanesLog2 = lanesFor(cost, float64(len(blocks)), e.level)
+	return cost + lanesCost(s.lanesLog2, float64(len(blocks)))
 }
 
 // atLeastTwo trims counts to the symbols that occur, and has two of them

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"unsafe"
 )
 
 // contextFinder finds contexts that make a tensor's symbols cheaper.
@@ -15,8 +16,9 @@ type contextFinder struct {
 	data    []byte // of n elements
 	width   int
 	n       int
-	units   []uint16 // of the elements, once they are counted
-	sign    uint16   // the sign's bit
+	units   []uint16 // of the elements, once they are taken: data itself, or scratch
+	scratch []uint16
+	sign    uint16 // the sign's bit
 	shape   elemShape
 	values  []uint16 // of the elements, by the split that is counted
 	bound   int      // that they are below
@@ -52,9 +54,10 @@ type candidate struct {
 // tables.
 const minContextElements = 1000
 
-// search is how hard contexts are looked for. They decode several times as
-// slowly, so they must save minGain as a share of a run's bits.
+// search is how hard contexts are looked for.
 type search struct {
+	// The bits an element they must save, as each takes longer to decode; a
+	// sixteenth of them is enough too.
 	minGain  float64
 	places   int // elements in a sample of those at places
 	perPlace int // and of each place, if that is more
@@ -70,10 +73,10 @@ type search struct {
 
 func (l Level) search(n int) search {
 	if l == Small {
-		return search{minGain: 0.0005, places: 1 << 14, perPlace: 8, buckets: 1 << 13, sample: 1 << 14,
+		return search{minGain: 0.005, places: 1 << 14, perPlace: 8, buckets: 1 << 13, sample: 1 << 14,
 			exact: 4, pairs: 3, steps: []int{1, 2, 4}, classes: []int{4, 8, 14}}
 	}
-	s := search{minGain: 0.04, places: 1 << 11, perPlace: 4, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11,
+	s := search{minGain: 0.6, places: 1 << 11, perPlace: 4, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11,
 		exact: 1, steps: []int{2}, classes: []int{14}}
 	if n < 1<<15 {
 		s.steps, s.classes = []int{1}, []int{6}
@@ -90,8 +93,9 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	}
 	f.start(data, elem)
 	search := level.search(n)
-	best.cost = base.cost * (1 - search.minGain)
-	promising := f.screen(part, search, base.cost*search.minGain/float64(n))
+	search.minGain = min(search.minGain, base.cost/float64(n)/16)
+	best.cost = base.cost - search.minGain*float64(n)
+	promising := f.screen(part, search)
 	perBlock := blockLen / int(elem.Width)
 	var winner candidate
 	for _, c := range promising {
@@ -120,11 +124,10 @@ func (f *contextFinder) find(data []byte, elem Elem, part Part, base choice, lev
 	return best, true
 }
 
-// screen lists what promises atLeast bits an element, the most promising
-// first.
-func (f *contextFinder) screen(part Part, search search, atLeast float64) (list []candidate) {
+// screen lists what promises enough, the most promising first.
+func (f *contextFinder) screen(part Part, search search) (list []candidate) {
 	add := func(c candidate) {
-		if c.promise >= atLeast {
+		if c.promise >= search.minGain {
 			list = append(list, c)
 		}
 	}
@@ -138,7 +141,7 @@ func (f *contextFinder) screen(part Part, search search, atLeast float64) (list 
 		f.fillBuckets(search.buckets)
 		for k, sign := range [...]signPlace{signRaw, signSymbol} {
 			for _, lag := range lags {
-				if search.glance > 0 && n > 4*search.glance && f.neighboursPromise(lag, &f.tables[k], search.glance) < atLeast/2 {
+				if search.glance > 0 && n > 4*search.glance && f.neighboursPromise(lag, &f.tables[k], search.glance) < search.minGain/2 {
 					continue
 				}
 				add(candidate{promise: f.neighboursPromise(lag, &f.tables[k], search.sample), lag: lag, sign: sign})
@@ -183,23 +186,31 @@ func (f *contextFinder) start(data []byte, elem Elem) {
 	f.shape = elemShape{bits: 8 * min(f.width, 2)}
 	f.shape.mantissa = f.shape.bits - 1 - int(elem.Exponent)
 	f.sign = 1 << (f.shape.bits - 1)
-	f.units = f.units[:0]
+	f.units = nil
 }
 
-// take reads all units, if that is not done.
+// take takes all units, if that is not done.
 func (f *contextFinder) take() {
 	if len(f.units) > 0 {
 		return
 	}
-	f.units = slices.Grow(f.units, f.n)[:f.n]
-	units, data := f.units, f.data
-	if f.width == 2 {
-		for ; len(units) >= 4 && len(data) >= 8; units, data = units[4:], data[8:] {
-			v := binary.LittleEndian.Uint64(data)
-			units[0], units[1], units[2], units[3] = uint16(v), uint16(v>>16), uint16(v>>32), uint16(v>>48)
-		}
+	if words, ok := wordsOf(f.data); ok && f.width == 2 {
+		f.units = words
+		return
 	}
-	for i := range units {
-		units[i] = unitAt(data, i, f.width)
+	f.scratch = slices.Grow(f.scratch[:0], f.n)[:f.n]
+	f.units = f.scratch
+	for i := range f.units {
+		f.units[i] = unitAt(f.data, i, f.width)
 	}
+}
+
+// wordsOf gives b as words of 16 bits, lowest byte first, if the machine has
+// them so and b is where they may be.
+func wordsOf(b []byte) (words []uint16, ok bool) {
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	if uintptr(p)%unsafe.Alignof(words[0]) != 0 || binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, false
+	}
+	return unsafe.Slice((*uint16)(p), len(b)/2), true
 }

@@ -30,8 +30,11 @@ const zstdMargin = 0.99
 // zstdShare is the share of what another model takes that zstd must promise to
 // stay below: it takes several times as long, both ways.
 func (l Level) zstdShare() float64 {
-	if l == Fast {
+	switch l {
+	case Fast:
 		return 0.9
+	case Balanced:
+		return 0.97
 	}
 	return 1
 }

@@ -44,15 +44,21 @@ func (t *ransTable) fill(f frequencies) {
 	}
 }
 
-// lanesFor is the number of lanes, as a power of two, for n coded symbols. They
-// cost about three bytes a lane: 0.2 % at most, 0.05 % at the level Small. Fewer
-// decode more slowly.
-func lanesFor(n int, level Level) uint {
-	perLane := 1024
+// lanesFor is the number of lanes, as a power of two, for symbols that take so
+// many bits in so many blocks. A lane costs about three bytes: 3 % of them at
+// most, 0.2 % at the level Small. Fewer decode more slowly.
+func lanesFor(cost, blocks float64, level Level) uint {
+	perLane := 112.0 // bytes
 	if level == Small {
-		perLane = 4096
+		perLane = 1760
 	}
-	return uint(min(max(bits.Len(uint(n/perLane)), minLanesLog2+1)-1, maxLanesLog2))
+	lanes := max(min(cost/8/blocks/perLane, maxLanes), 1<<minLanesLog2)
+	return uint(bits.Len(uint(lanes))) - 1
+}
+
+// lanesCost is the bits that so many lanes take in so many blocks.
+func lanesCost(lanesLog2 uint, blocks float64) float64 {
+	return float64(uint(24)<<lanesLog2) * blocks
 }
 
 // ransDecoder decodes one stream, any number of symbols at a time as long as

@@ -66,26 +66,33 @@ func (f *contextFinder) fillBuckets(elements int) {
 	half := 1 << (f.shape.bits - shift - 1)
 	raw, signed := &f.tables[0], &f.tables[1]
 	raw.shift, signed.shift = shift, shift
-	sum := uint32(0)
+	to := bucketing{n: n}
 	for v := range half {
-		sum += counts[v] + counts[v+half]
-		b := bucketOf(sum, n)
+		b := to.next(counts[v] + counts[v+half])
 		raw.of[v], raw.of[v+half] = b, b
 	}
-	sum = 0
+	to = bucketing{n: n}
 	for v := 2*half - 1; v >= half; v-- {
-		sum += counts[v]
-		signed.of[v] = bucketOf(sum, n)
+		signed.of[v] = to.next(counts[v])
 	}
 	for v := range half {
-		sum += counts[v]
-		signed.of[v] = bucketOf(sum, n)
+		signed.of[v] = to.next(counts[v])
 	}
 }
 
-// bucketOf is the bucket of a unit that sum of n elements do not surpass.
-func bucketOf(sum, n uint32) byte {
-	return byte(min(sum*screenBuckets/(n+1), screenBuckets-1))
+// bucketing deals n elements to buckets, in the order of their units.
+type bucketing struct {
+	n, dealt uint32
+	bucket   byte
+}
+
+// next gives the bucket of the next unit, which count of the elements have.
+func (b *bucketing) next(count uint32) byte {
+	b.dealt += count
+	for b.bucket < screenBuckets-1 && b.dealt*screenBuckets > uint32(b.bucket+1)*b.n {
+		b.bucket++
+	}
+	return b.bucket
 }
 
 // neighboursPromise estimates the bits an element that classes by the

@@ -201,17 +201,17 @@ func TestMethodsGolden(t *testing.T) {
 		t.Skip("SKIPPED: floating-point arithmetic may choose otherwise on " + runtime.GOARCH)
 	}
 	want := map[Method]string{
-		BF16Split:       "169+62313 6ab4cf592225e6c0",
-		BF16SplitCtx:    "393+57781 a160ea6225e4b0f0",
+		BF16Split:       "169+62495 c754b8ade2207f82",
+		BF16SplitCtx:    "393+57961 276a0a59f2822deb",
 		BF16SplitZstd19: "27+63323 b2e14cc0cf8ca609",
 		BF16SplitXZ9:    "27+67002 b855248dac6b5380",
-		FP16Split:       "340+67528 42cc3ca3bf0b0b09",
-		FP16SplitCtx:    "583+59728 cbc2a70aa76afd08",
+		FP16Split:       "340+67794 af22bf7395141db5",
+		FP16SplitCtx:    "583+59910 4a98bb3df4fd76da",
 		FP16SplitZstd19: "27+70603 c350591ee2599e77",
 		FP16SplitXZ9:    "27+76018 3f3e12b385b3b158",
 
-		BF16SplitPretrained: "27+66088 d4813d36d430f17c",
-		BF16SplitMixture:    "27+66088 cc3dfaec5da9abc4",
+		BF16SplitPretrained: "27+66184 eb50be6fbf69a9e6",
+		BF16SplitMixture:    "27+66184 6a01504a31c7ffb2",
 		Zstd19Dict:          "20+72897 b2721aaae3b96d0a",
 	}
 	for m := range want {

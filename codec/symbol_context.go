@@ -40,7 +40,7 @@ func (c *splitCounts) setSymbolContext(s *stream, k, classes, blocks int) (cost 
 	if len(thresholds) == 0 {
 		return 0, false
 	}
-	s.coder, s.lanesLog2 = coderContexts, lanesFor(c.perBlock, Balanced)
+	s.coder = coderContexts
 	s.context = &context{kind: contextSymbol, classes: len(thresholds) + 1, thresholds: thresholds}
 	s.classOf, _ = s.context.classOf(identity)
 	for _, mantissas := range c.mantissasByClass(s) {
@@ -49,8 +49,8 @@ func (c *splitCounts) setSymbolContext(s *stream, k, classes, blocks int) (cost 
 		s.table = append(s.table, table...)
 		cost += bits
 	}
-	cost += float64(8*len(s.context.marshal(nil))) + float64(blocks)*float64(uint(24)<<s.lanesLog2)
-	return cost, true
+	s.lanesLog2 = lanesFor(cost, float64(blocks), Balanced)
+	return cost + float64(8*len(s.context.marshal(nil))) + lanesCost(s.lanesLog2, float64(blocks)), true
 }
 
 func identity(symbol int) int { return symbol }
