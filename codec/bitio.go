@@ -55,15 +55,17 @@ func (r *bitReader) skip(bits uint) {
 	r.n -= bits
 }
 
-// refill brings the bits in acc to more than 32, if there are as many.
+// refill brings the bits in acc to 56 or more, if there are as many.
 func (r *bitReader) refill() {
+	if len(r.buf) >= 8 && r.n <= 56 {
+		taken := (63 - r.n) / 8
+		r.acc |= binary.LittleEndian.Uint64(r.buf) << r.n
+		r.n += 8 * taken
+		r.acc &= 1<<r.n - 1
+		r.buf = r.buf[taken:]
+		return
+	}
 	for r.n <= 56 && len(r.buf) > 0 {
-		if len(r.buf) >= 4 && r.n <= 32 {
-			r.acc |= uint64(binary.LittleEndian.Uint32(r.buf)) << r.n
-			r.n += 32
-			r.buf = r.buf[4:]
-			continue
-		}
 		r.acc |= uint64(r.buf[0]) << r.n
 		r.n += 8
 		r.buf = r.buf[1:]

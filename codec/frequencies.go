@@ -184,7 +184,7 @@ func (f frequencies) normalise() bool {
 	left := ransTotal
 	for i, v := range f {
 		if v > 0 {
-			f[i] = max(1, uint16(int(v)*ransTotal/sum))
+			f[i] = max(1, uint16(uint32(v)*ransTotal/uint32(sum)))
 			left -= int(f[i])
 		}
 	}
@@ -196,7 +196,8 @@ func (f frequencies) normalise() bool {
 // byLength, and takes a negative one from the largest, step by step.
 func (f frequencies) spread(left int) {
 	if left > 0 {
-		for _, s := range f.byLength()[:left] {
+		var order [256]byte
+		for _, s := range f.byLength(&order)[:left] {
 			f[s]++
 		}
 		return
@@ -214,7 +215,7 @@ func (f frequencies) spread(left int) {
 
 // byLength lists the symbols that occur, those whose frequencies have most
 // bits first, and in their own order among equals.
-func (f frequencies) byLength() []byte {
+func (f frequencies) byLength(order *[256]byte) []byte {
 	var next [ransBits + 2]int // by length: where its next symbol goes
 	for _, v := range f {
 		next[bits.Len16(v)]++
@@ -223,15 +224,14 @@ func (f frequencies) byLength() []byte {
 	for length := len(next) - 1; length > 0; length-- {
 		next[length], end = end, end+next[length]
 	}
-	order := make([]byte, end)
 	for s, v := range f {
 		if v > 0 {
 			at := &next[bits.Len16(v)]
-			order[*at] = byte(s)
+			order[*at&255] = byte(s)
 			*at++
 		}
 	}
-	return order
+	return order[:end]
 }
 
 // fitFrequencies gives the frequencies that cost fewest bits for counts, by

@@ -163,8 +163,11 @@ func load16(p unsafe.Pointer) uint16 {
 
 // close checks that the stream ended where its encoder began.
 func (d *ransDecoder) close() error {
-	if d.pos != len(d.words) {
-		return fmt.Errorf("%w: %d bytes after the rANS stream", ErrCorrupt, len(d.words)-d.pos)
+	switch left := len(d.words) - d.pos; {
+	case left < 0:
+		return fmt.Errorf("%w: rANS stream cut short", ErrCorrupt)
+	case left > 0:
+		return fmt.Errorf("%w: %d bytes after the rANS stream", ErrCorrupt, left)
 	}
 	for _, x := range d.state[:d.lanes] {
 		if x != ransLow {

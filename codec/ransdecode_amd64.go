@@ -34,21 +34,23 @@ var (
 )
 
 // vectorGroups gives how many whole groups of lanes a kernel may decode to n
-// symbols, and the last place among the words where it may begin one: a group
-// reads a word a lane, taken or not.
-func (d *ransDecoder) vectorGroups(n int) (groups, last int) {
-	groups, last = n/d.lanes, len(d.words)-2*d.lanes
+// symbols, the words, and the last place among them where it may begin a group. That
+// reads a word a lane, taken or not, beyond the stream too where the slice has room:
+// close refuses what was taken there.
+func (d *ransDecoder) vectorGroups(n int) (groups int, words []byte, last int) {
+	words = d.words[:cap(d.words)]
+	last = min(len(d.words), len(words)-2*d.lanes)
 	if last < d.pos {
-		return 0, 0
+		return 0, nil, 0
 	}
-	return groups, last
+	return n / d.lanes, words, last
 }
 
 // ransDecodeVector decodes whole groups while their words, and what the
 // kernels read beyond, are within the stream, and asks for the lines of ahead, if
 // it has two bytes for each symbol. It gives the number of symbols decoded.
 func ransDecodeVector(d *ransDecoder, dst, ahead []byte) int {
-	groups, last := d.vectorGroups(len(dst))
+	groups, words, last := d.vectorGroups(len(dst))
 	set := backend(current.Load())
 	if groups == 0 || set == backendGo {
 		return 0
@@ -57,7 +59,7 @@ func ransDecodeVector(d *ransDecoder, dst, ahead []byte) int {
 	if len(ahead) < 2*groups*d.lanes {
 		ahead = dst // which is at hand
 	}
-	done, taken := decode(&dst[0], groups, &d.state, (*[ransTotal]uint32)(d.table), &d.words[d.pos], &d.words[last], &ahead[0])
+	done, taken := decode(&dst[0], groups, &d.state, (*[ransTotal]uint32)(d.table), &words[d.pos], &words[last], &ahead[0])
 	d.pos += taken
 	return done * d.lanes
 }
@@ -65,14 +67,14 @@ func ransDecodeVector(d *ransDecoder, dst, ahead []byte) int {
 // ransDecodeClassesVector is ransDecodeVector with the class of each symbol,
 // all of which have a table.
 func ransDecodeClassesVector(d *ransDecoder, dst, classes []byte, tables contextTables) int {
-	groups, last := d.vectorGroups(len(dst))
+	groups, words, last := d.vectorGroups(len(dst))
 	set := backend(current.Load())
 	if groups == 0 || set == backendGo {
 		return 0
 	}
 	_ = classes[groups*d.lanes-1]
 	decode := ransClassesDecoders[set][bits.TrailingZeros(uint(d.lanes))]
-	done, taken := decode(&dst[0], groups, &d.state, &tables[0], &d.words[d.pos], &d.words[last], &classes[0])
+	done, taken := decode(&dst[0], groups, &d.state, &tables[0], &words[d.pos], &words[last], &classes[0])
 	d.pos += taken
 	return done * d.lanes
 }
