@@ -68,6 +68,9 @@ func (a *arena) alloc(slot int64) ([]byte, error) {
 	return pop(&cl.cold), nil
 }
 
+// hasWarm reports whether alloc would take memory that is in use already.
+func (a *arena) hasWarm(slot int64) bool { return len(a.classes[classOf(slot)].warm) > 0 }
+
 // grow maps slots for a class that has none. Large slots lie on huge pages,
 // which take a fraction of the page faults, if the limit has room for the whole
 // region: a huge page backs slots before they are used, so all of them count

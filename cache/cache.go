@@ -12,7 +12,8 @@
 //	read        decoded, asked for at least once, nobody holds it now
 //
 // A block that was read and passed on whole is freed with its last pin, see
-// [Ref.Spend]: its memory, which is at hand, serves the next block.
+// [Ref.Spend]: its memory, which is at hand, serves the next block. One that was
+// passed on to readers who want nothing kept is, but not for long: see [Ref.Pass].
 //
 // Room is made from read blocks first, the least recently released before the
 // others, then (for a Get only) from unread ones. In flight, pinned, unread and
@@ -51,6 +52,11 @@ const (
 	// Without an end, the leftovers of readers that went elsewhere would fill
 	// the budget for good.
 	staleAfter = 4
+
+	// passedShare is the share of the budget that blocks may take which were passed
+	// on, see [Ref.Pass], before the oldest of them makes room for the next. It is
+	// for readers that follow one another closely.
+	passedShare = 4
 )
 
 var (
@@ -133,7 +139,7 @@ func (c *Cache) Get(ctx context.Context, key Key, size int, load LoadFunc) (*Ref
 		err = c.lead(ctx, e, load)
 	}
 	if err != nil {
-		c.release(e, 0)
+		c.release(e, 0, 0)
 		return nil, err
 	}
 	return &Ref{cache: c, entry: e}, nil

@@ -12,7 +12,8 @@ type entry struct {
 	mem  []byte // size bytes of a slot; nil before there is room
 
 	pins    int   // callers that hold the block or wait for it
-	spent   int   // bytes passed on, see Ref.Spend
+	spent   int   // bytes kept elsewhere, see Ref.Spend
+	passed  int   // bytes passed on, see Ref.Pass
 	loaded  bool  // mem holds the block
 	unread  bool  // prefetched, no caller has asked for it yet
 	dropped bool  // no longer in the map: to be freed with the last pin
@@ -32,6 +33,10 @@ func (e *entry) idle() bool { return e.loaded && e.pins == 0 }
 
 // isSpent reports whether nobody is going to ask for e again.
 func (e *entry) isSpent() bool { return e.spent >= e.size }
+
+// isPassed reports whether e was passed on whole to readers who want it in no
+// cache.
+func (e *entry) isPassed() bool { return e.passed >= e.size }
 
 // bytes returns what e costs, with or without memory.
 func (e *entry) bytes() int64 { return slotSize(e.size) }
@@ -97,16 +102,20 @@ func (c *Cache) pin(e *entry) {
 		e.unread = false
 		c.stats.PrefetchUsed++
 	}
+	if e.isPassed() {
+		e.passed = 0 // somebody wants it again
+	}
 	e.pins++
 }
 
 // release gives a pin back, and reports whether the block is spent. So many
-// bytes of it were passed on under that pin.
-func (c *Cache) release(e *entry, passed int) bool {
+// bytes of it were kept elsewhere, or passed on, under that pin.
+func (c *Cache) release(e *entry, kept, passed int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.pins--
-	e.spent += passed
+	e.spent += kept
+	e.passed += passed
 	spent := e.isSpent()
 	c.settle(e)
 	c.grant()

@@ -20,18 +20,26 @@ func (r *Ref) Bytes() []byte {
 
 // Release gives the pin back. Releasing again does nothing, and panics when
 // built with the tag poison, so that tests find it.
-func (r *Ref) Release() { r.Spend(0) }
+func (r *Ref) Release() { r.done(0, 0) }
 
 // Spend is Release for a caller that passed n bytes of the block on to where
 // they are kept, and that no other caller passed on. Once all of a block's bytes
 // were, it is spent: nobody is going to ask for it, and it is forgotten when
 // nobody holds it. Spend reports whether that is so.
-func (r *Ref) Spend(n int) bool {
+func (r *Ref) Spend(n int) bool { return r.done(n, 0) }
+
+// Pass is Release for a caller that passed n bytes of the block on to a reader
+// who wants them in no cache. A block all of whose bytes were, and that nobody asked
+// for since, makes room for another before that takes memory that was not in
+// use: to get such memory may take longer than to decode the block again.
+func (r *Ref) Pass(n int) { r.done(0, n) }
+
+func (r *Ref) done(spent, passed int) (isSpent bool) {
 	if r.released.Swap(true) {
 		if poisoning {
 			panic("cache: Ref released twice")
 		}
 		return false
 	}
-	return r.cache.release(r.entry, n)
+	return r.cache.release(r.entry, spent, passed)
 }

@@ -32,3 +32,34 @@ func TestSpentBlocksAreForgotten(t *testing.T) {
 	c.Close()
 	c.wantEmpty(t)
 }
+
+func TestPassedBlocksMakeRoomBeforeTheCacheGrows(t *testing.T) {
+	const budget, block = 64 * mib, 256 << 10
+	c := New(budget)
+	wanted := get(t, c, key(0), block)
+	wanted.Pass(block)
+	get(t, c, key(0), block).Release()
+	for i := 1; i < 1000; i++ {
+		first, second := get(t, c, key(i), block), get(t, c, key(i), block)
+		first.Pass(block / 2)
+		second.Pass(block - block/2)
+		get(t, c, key(0), block).Release()
+	}
+	if s := c.Stats(); s.Peak > budget/passedShare+regionSize {
+		t.Errorf("%d bytes taken: %+v", s.Peak, s)
+	}
+	for _, i := range []int{1000 - budget/passedShare/block/2, 999, 0} {
+		if !c.Contains(key(i)) {
+			t.Errorf("block %d is gone", i)
+		}
+	}
+	for i := 1000; i < 2000; i++ {
+		get(t, c, key(i), block).Release()
+	}
+	if s := c.Stats(); s.Resident != budget {
+		t.Errorf("the cache does not grow for blocks that are not passed on: %+v", s)
+	}
+	c.check(t)
+	c.Close()
+	c.wantEmpty(t)
+}

@@ -109,6 +109,7 @@ func (c *Cache) evictOne(from *recency, e *entry) {
 
 // reserve takes memory for e and puts it in flight. Only with room made.
 func (c *Cache) reserve(e *entry) error {
+	c.replacePassed(e.bytes())
 	slot, err := c.memory.alloc(e.bytes())
 	if err != nil {
 		return err
@@ -117,6 +118,17 @@ func (c *Cache) reserve(e *entry) error {
 	c.inFlight += e.bytes()
 	c.running.Add(1) // never while Close waits: nothing is reserved once closed
 	return nil
+}
+
+// replacePassed frees a block of that size that was passed on, if its memory
+// would serve where other must be fetched.
+func (c *Cache) replacePassed(bytes int64) {
+	if c.memory.used < c.budget/passedShare || c.memory.hasWarm(bytes) {
+		return
+	}
+	if e := c.read.oldest(); e != nil && e.isPassed() && e.bytes() == bytes {
+		c.evictOne(c.read, e)
+	}
 }
 
 // unreserve undoes reserve for a load that has not started.

@@ -15,7 +15,7 @@ type blocks struct {
 	refs   []*cache.Ref
 	pinned *pinShare
 	claim  int64  // of pinned
-	given  *given // by the answer; nil if the kernel does not keep it
+	given  *given // by the answer; nil if the kernel does not keep it, as asked by O_DIRECT
 }
 
 var _ fuse.ReadResult = (*blocks)(nil)
@@ -44,11 +44,12 @@ func (b *blocks) Done() {
 }
 
 func (b *blocks) unpin(ref *cache.Ref, p piece) {
-	if b.given == nil || p.size < leastGiven {
+	switch n := p.to - p.from; {
+	case b.given == nil:
+		ref.Pass(n)
+	case p.size < leastGiven:
 		ref.Release()
-		return
-	}
-	if ref.Spend(p.to - p.from) {
+	case ref.Spend(n):
 		b.given.add(p.begin)
 	}
 }
