@@ -232,7 +232,7 @@ func TestSequentialReaderIsServedFromReadahead(t *testing.T) {
 	r := newRig(t)
 	const size = 32 << 20
 	r.add("model.scape", weights(size, 1), raw)
-	r.mount(Options{})
+	r.mount(Options{Readahead: size})
 	shown := filepath.Join(r.point, "model.safetensors")
 	startTalk(t, "hold", shown).hear() // an open file keeps its streams
 	read := "dd if=" + shown + " of=/dev/null bs=128k iflag=direct"

@@ -10,7 +10,12 @@ import (
 const (
 	DefaultCacheSize = 512 << 20
 	MinCacheSize     = 16 << 20
-	DefaultReadahead = 64 << 20
+)
+
+// More memory than keeps the workers busy only has to be found, and cleared.
+const (
+	leastReadahead  = 32 << 20
+	readaheadPerJob = 4 * pieceLen
 )
 
 // Options say what to mount and what it may use. The zero value of every
@@ -24,8 +29,9 @@ type Options struct {
 	CacheSize int64
 
 	// Readahead is how many bytes are decoded ahead of one sequential
-	// reader, at most; it is divided among several, and no more than a quarter
-	// of the cache. 0 means DefaultReadahead, a negative number none.
+	// reader, at most; ahead of all together no more than a quarter of the
+	// cache. 0 means 4 MiB for each of Jobs and at least 32, which keeps
+	// them busy; a negative number means none.
 	Readahead int64
 
 	// Jobs is how many blocks are decoded ahead at the same time. 0 means
@@ -54,14 +60,14 @@ func (opt Options) withDefaults() (Options, error) {
 	if opt.CacheSize < MinCacheSize {
 		return opt, fmt.Errorf("cache size %d is too small: give at least %d bytes", opt.CacheSize, MinCacheSize)
 	}
-	if opt.Readahead == 0 {
-		opt.Readahead = DefaultReadahead
-	}
 	if opt.Jobs == 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)
 	}
 	if opt.Jobs < 0 {
 		return opt, fmt.Errorf("jobs %d: give a positive number", opt.Jobs)
+	}
+	if opt.Readahead == 0 {
+		opt.Readahead = max(leastReadahead, int64(opt.Jobs)*readaheadPerJob)
 	}
 	return opt, nil
 }

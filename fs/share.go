@@ -17,11 +17,11 @@ const (
 	leastWindow = 256 << 10 // less is not worth a worker's while
 )
 
-// share divides the bytes that one stream may be read ahead among the streams
-// of a mount that are at work now: those that the last READs came from. A
-// stream that pauses gives its part away without a word.
+// share divides the bytes that may be read ahead among the streams of a mount
+// that are at work now: those that the last READs came from. A stream that pauses
+// gives its part away without a word.
 type share struct {
-	perStream int64        // bytes for one stream alone
+	perStream int64        // bytes for one stream, at most
 	total     int64        // bytes for all
 	active    atomic.Int64 // streams that have a window
 
@@ -81,7 +81,7 @@ func (s *share) window() int64 {
 	if n > maxAhead {
 		return 0
 	}
-	window := min(s.perStream, s.total) / max(n, 1)
+	window := min(s.perStream, s.total/max(n, 1))
 	if window < leastWindow {
 		return 0
 	}

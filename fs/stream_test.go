@@ -135,7 +135,7 @@ func TestStreamsShareWhatMayBeReadAhead(t *testing.T) {
 	for _, tt := range []struct {
 		readers int
 		window  int64
-	}{{1, 64 * mib}, {4, 16 * mib}, {16, 4 * mib}, {17, 0}, {32, 0}} {
+	}{{1, 64 * mib}, {2, 64 * mib}, {4, 32 * mib}, {16, 8 * mib}, {17, 0}, {32, 0}} {
 		sh := &share{perStream: 64 * mib, total: 128 * mib}
 		files := make([]*streams, tt.readers)
 		for i := range files {
@@ -163,7 +163,7 @@ func TestStreamsShareWhatMayBeReadAhead(t *testing.T) {
 
 // A reader that pauses has no part in the division after a while.
 func TestPausedStreamGivesItsShareAway(t *testing.T) {
-	sh := &share{perStream: 64 * mib, total: 128 * mib}
+	sh := &share{perStream: 64 * mib, total: 64 * mib}
 	one, other := &streams{size: 1 << 40, share: sh}, &streams{size: 1 << 40, share: sh}
 	together(sh, []*streams{one, other}, 64)
 	if w := sh.window(); w != 32*mib {

@@ -140,7 +140,7 @@ func (d *demonstration) pack(ctx context.Context) error {
 
 // readBack mounts, reads, and unmounts whatever comes.
 func (d *demonstration) readBack(ctx context.Context) (err error) {
-	a := mountArgs{source: filepath.Dir(d.packed), mountpoint: d.mount, readahead: fs.DefaultReadahead, logFormat: "text", cacheSize: demoCache}
+	a := mountArgs{source: filepath.Dir(d.packed), mountpoint: d.mount, logFormat: "text", cacheSize: demoCache}
 	a.logFile = filepath.Join(filepath.Dir(d.mount), "mount.log")
 	process, err := a.start(ctx)
 	if err != nil {

@@ -24,7 +24,8 @@ type mountArgs struct {
 	source, mountpoint string
 	foreground         bool
 	cacheSize          byteSize
-	readahead          byteSize
+	readahead          byteSize // 0: the default, unless noReadahead
+	noReadahead        bool
 	jobs               int
 	allowOther         bool
 	logFile, logFormat string
@@ -32,7 +33,7 @@ type mountArgs struct {
 }
 
 func mountCommand() *cli.Command {
-	a := mountArgs{readahead: fs.DefaultReadahead}
+	var a mountArgs
 	return &cli.Command{
 		Name:      "mount",
 		Usage:     "show a folder of archives as the plain files they came from, read-only",
@@ -42,7 +43,7 @@ func mountCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay; an interrupt unmounts"},
 			sizeFlag("cache-size", "hold up to `BYTES` of decoded data (default: a quarter of the memory limit)", &a.cacheSize),
-			sizeFlag("readahead", "decode up to `BYTES` ahead of a sequential reader; 0 for none", &a.readahead),
+			sizeFlag("readahead", "decode up to `BYTES` ahead of a sequential reader; 0 for none (default: 4 MiB for each job, at least 32 MiB)", &a.readahead),
 			jobsFlag(),
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in"},
 			&cli.StringSliceFlag{Name: "options", Aliases: []string{"o"}, Usage: "mount `OPTIONS` as in fstab: ro, allow_other"},
@@ -67,6 +68,7 @@ func (a *mountArgs) read(c *cli.Context) (err error) {
 	if err := wantArgs(c, 2, 2); err != nil {
 		return err
 	}
+	a.noReadahead = c.IsSet("readahead") && a.readahead == 0
 	if a.source, err = filepath.Abs(c.Args().Get(0)); err != nil {
 		return err
 	}
@@ -174,8 +176,8 @@ func (a *mountArgs) mount(stderr io.Writer) (*fs.Server, error) {
 		return nil, err
 	}
 	readahead := int64(a.readahead)
-	if readahead == 0 {
-		readahead = -1 // to fs, 0 is its default
+	if a.noReadahead {
+		readahead = -1
 	}
 	return fs.Mount(a.mountpoint, fs.Options{
 		Source:     a.source,
