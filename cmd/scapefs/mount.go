@@ -32,8 +32,9 @@ type mountArgs struct {
 	readyFD            int // where to tell that the mount answers; 0 for nowhere
 }
 
-func mountCommand() *cli.Command {
-	var a mountArgs
+func mountCommand() *cli.Command { return mountCommandOf(new(mountArgs)) }
+
+func mountCommandOf(a *mountArgs) *cli.Command {
 	return &cli.Command{
 		Name:      "mount",
 		Usage:     "show a folder of archives as the plain files they came from, read-only",
@@ -121,8 +122,10 @@ func (a *mountArgs) readOptions(options []string) error {
 // command gives the arguments that make a process of its own serve a, in the
 // foreground, and tell of it at ready.
 func (a *mountArgs) command(ready int) []string {
-	args := []string{"mount", "--foreground", "--" + readyFlag, strconv.Itoa(ready), "--log-format", a.logFormat,
-		"--readahead", strconv.FormatInt(int64(a.readahead), 10)}
+	args := []string{"mount", "--foreground", "--" + readyFlag, strconv.Itoa(ready), "--log-format", a.logFormat}
+	if a.readahead > 0 || a.noReadahead {
+		args = append(args, "--readahead", strconv.FormatInt(int64(a.readahead), 10))
+	}
 	if a.cacheSize > 0 {
 		args = append(args, "--cache-size", strconv.FormatInt(int64(a.cacheSize), 10))
 	}

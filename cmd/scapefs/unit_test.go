@@ -18,6 +18,7 @@ import (
 	"github.com/scapefs/scapefs/internal/trained"
 	"github.com/scapefs/scapefs/safetensors"
 	"github.com/scapefs/scapefs/testdata"
+	"github.com/urfave/cli/v2"
 )
 
 func TestFlagsFirst(t *testing.T) {
@@ -39,6 +40,39 @@ func TestFlagsFirst(t *testing.T) {
 			t.Errorf("flagsFirst(%q) = %q, want %q", test.in, got, want)
 		}
 	}
+}
+
+// A process in the background gets what the command line says, and what it leaves
+// to defaults.
+func TestMountInTheBackgroundIsTheSame(t *testing.T) {
+	for _, args := range [][]string{
+		{},
+		{"--readahead", "0"},
+		{"--readahead", "8MiB", "--cache-size", "64MiB", "--jobs", "3", "--allow-other"},
+		{"--log-file", "/log", "--log-format", "json"},
+	} {
+		want := readMountArgs(t, append(args, "/src", "/mnt"))
+		got := readMountArgs(t, want.command(3)[1:])
+		if !got.foreground || got.readyFD != 3 {
+			t.Errorf("%q: %+v", args, got)
+		}
+		got.foreground, got.readyFD = false, 0
+		if got != want {
+			t.Errorf("%q: %+v, in the background %+v", args, want, got)
+		}
+	}
+}
+
+// readMountArgs gives what mount would go by.
+func readMountArgs(t *testing.T, args []string) (a mountArgs) {
+	t.Helper()
+	mount := mountCommandOf(&a)
+	mount.Action = a.read
+	app := &cli.App{Commands: []*cli.Command{mount}}
+	if err := app.Run(append([]string{"scapefs", "mount"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 func TestByteSize(t *testing.T) {
