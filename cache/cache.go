@@ -15,8 +15,8 @@
 // [Ref.Spend]: its memory, which is at hand, serves the next block. One that was
 // passed on to readers who want nothing kept is, but not for long: see [Ref.Pass].
 //
-// Room is made from read blocks first, the least recently released before the
-// others, then (for a Get only) from unread ones. In flight, pinned, unread and
+// Room is made from blocks that were passed on, then from other read ones, the least
+// recently released before the others, then (for a Get only) from unread ones. In flight, pinned, unread and
 // read bytes together stay within the budget. The one exception is described
 // at [Overdraft].
 //
@@ -53,10 +53,10 @@ const (
 	// the budget for good.
 	staleAfter = 4
 
-	// passedShare is the share of the budget that blocks may take which were passed
-	// on, see [Ref.Pass], before the oldest of them makes room for the next. It is
-	// for readers that follow one another closely.
-	passedShare = 4
+	// mostPassed is how many bytes may be in use, a quarter of the budget at most,
+	// before the oldest block that was passed on, see [Ref.Pass], makes room for the
+	// next. It is for readers that follow one another closely.
+	mostPassed = 64 << 20
 )
 
 var (
@@ -94,6 +94,7 @@ type Cache struct {
 	closed   bool
 	files    map[uint64]map[Key]*entry
 	read     *recency   // unpinned, asked for before
+	passed   *recency   // of these, passed on and not asked for since
 	unread   *recency   // unpinned, prefetched and not asked for yet
 	queue    *list.List // of *waiter: Gets that wait for room, first come first served
 	inFlight int64      // bytes reserved for loads
@@ -113,6 +114,7 @@ func New(budget int64) *Cache {
 		end:    end,
 		files:  make(map[uint64]map[Key]*entry),
 		read:   newRecency(),
+		passed: newRecency(),
 		unread: newRecency(),
 		queue:  list.New(),
 		memory: arena{limit: budget},
@@ -157,6 +159,23 @@ func (c *Cache) Lookup(key Key) (*Ref, bool) {
 	c.stats.Hits++
 	c.pin(e)
 	return &Ref{cache: c, entry: e}, true
+}
+
+// Touch reports whether key's block is decoded, which then counts as asked for now;
+// one that was passed on stays so.
+func (c *Cache) Touch(key Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.files[key.File][key]
+	if e == nil || !e.loaded {
+		return false
+	}
+	if !e.isPassed() {
+		c.pin(e)
+		e.pins--
+		c.settle(e)
+	}
+	return true
 }
 
 // Contains reports whether key's block is decoded. It changes nothing.

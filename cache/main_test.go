@@ -67,8 +67,8 @@ func (c *Cache) check(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := &c.memory
-	if held := m.used - c.inFlight - c.read.bytes - c.unread.bytes; held < 0 || c.inFlight < 0 {
-		t.Errorf("used %d = in flight %d + read %d + unread %d + pinned %d", m.used, c.inFlight, c.read.bytes, c.unread.bytes, held)
+	if held := m.used - c.inFlight - c.readBytes() - c.unread.bytes; held < 0 || c.inFlight < 0 {
+		t.Errorf("used %d = in flight %d + read %d + unread %d + pinned %d", m.used, c.inFlight, c.readBytes(), c.unread.bytes, held)
 	}
 	if m.used > c.budget+Overdraft {
 		t.Errorf("%d bytes used, budget %d", m.used, c.budget)
@@ -76,8 +76,8 @@ func (c *Cache) check(t *testing.T) {
 	if m.idle > 0 && m.used+m.idle > c.budget {
 		t.Errorf("%d bytes used and %d idle, budget %d", m.used, m.idle, c.budget)
 	}
-	if m.used > c.budget && c.read.bytes+c.unread.bytes > 0 {
-		t.Errorf("overdrawn with %d evictable bytes", c.read.bytes+c.unread.bytes)
+	if m.used > c.budget && c.readBytes()+c.unread.bytes > 0 {
+		t.Errorf("overdrawn with %d evictable bytes", c.readBytes()+c.unread.bytes)
 	}
 	var read, unread int64
 	for _, blocks := range c.files {
@@ -93,8 +93,8 @@ func (c *Cache) check(t *testing.T) {
 			}
 		}
 	}
-	if read != c.read.bytes || unread != c.unread.bytes {
-		t.Errorf("lists say %d read and %d unread, the map %d and %d", c.read.bytes, c.unread.bytes, read, unread)
+	if read != c.readBytes() || unread != c.unread.bytes {
+		t.Errorf("lists say %d read and %d unread, the map %d and %d", c.readBytes(), c.unread.bytes, read, unread)
 	}
 }
 

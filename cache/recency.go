@@ -21,8 +21,11 @@ func newRecency() *recency {
 
 // listOf returns the list for an idle e.
 func (c *Cache) listOf(e *entry) *recency {
-	if e.unread {
+	switch {
+	case e.unread:
 		return c.unread
+	case e.isPassed():
+		return c.passed
 	}
 	return c.read
 }

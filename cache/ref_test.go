@@ -34,24 +34,28 @@ func TestSpentBlocksAreForgotten(t *testing.T) {
 }
 
 func TestPassedBlocksMakeRoomBeforeTheCacheGrows(t *testing.T) {
-	const budget, block = 64 * mib, 256 << 10
+	const budget, most, block = 64 * mib, 16 * mib, 256 << 10
 	c := New(budget)
 	wanted := get(t, c, key(0), block)
 	wanted.Pass(block)
 	get(t, c, key(0), block).Release()
+	get(t, c, key(-1), block).Pass(block / 2) // which stays the oldest
 	for i := 1; i < 1000; i++ {
 		first, second := get(t, c, key(i), block), get(t, c, key(i), block)
 		first.Pass(block / 2)
 		second.Pass(block - block/2)
 		get(t, c, key(0), block).Release()
 	}
-	if s := c.Stats(); s.Peak > budget/passedShare+regionSize {
+	if s := c.Stats(); s.Peak > most+regionSize {
 		t.Errorf("%d bytes taken: %+v", s.Peak, s)
 	}
-	for _, i := range []int{1000 - budget/passedShare/block/2, 999, 0} {
+	for _, i := range []int{1000 - most/block/2, 999, 0, -1} {
 		if !c.Contains(key(i)) {
 			t.Errorf("block %d is gone", i)
 		}
+	}
+	if !c.Touch(key(999)) || c.Touch(key(1000)) {
+		t.Error("Touch finds another block than the one that is there")
 	}
 	for i := 1000; i < 2000; i++ {
 		get(t, c, key(i), block).Release()

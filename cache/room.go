@@ -55,7 +55,7 @@ func (c *Cache) grant() {
 // makeRoom makes room for a Get of need bytes, if that can be done now. It
 // evicts nothing in vain.
 func (c *Cache) makeRoom(need int64) bool {
-	taken := c.memory.used - c.read.bytes - c.unread.bytes + need
+	taken := c.memory.used - c.readBytes() - c.unread.bytes + need
 	fits := taken <= c.budget
 	overdraws := c.inFlight == 0 && taken <= c.budget+Overdraft
 	if !fits && !overdraws {
@@ -74,19 +74,26 @@ func (c *Cache) makeRoomAhead(need int64) bool {
 	for e := c.unread.oldest(); e != nil && c.isStale(e); e = c.unread.oldest() {
 		c.evictOne(c.unread, e)
 	}
-	if c.memory.used-c.read.bytes+need > c.budget {
+	if c.memory.used-c.readBytes()+need > c.budget {
 		return false
 	}
-	c.evict(c.read, need)
+	c.evictRead(need)
 	return true
 }
+
+func (c *Cache) readBytes() int64 { return c.read.bytes + c.passed.bytes }
 
 func (c *Cache) isStale(e *entry) bool { return (c.loaded-e.stamp)/staleAfter > c.budget }
 
 // shrink evicts until need bytes fit the budget, or nothing is left to evict.
 func (c *Cache) shrink(need int64) {
-	c.evict(c.read, need)
+	c.evictRead(need)
 	c.evict(c.unread, need)
+}
+
+func (c *Cache) evictRead(need int64) {
+	c.evict(c.passed, need)
+	c.evict(c.read, need)
 }
 
 // evict frees blocks of from, oldest first, until need bytes fit the budget.
@@ -123,11 +130,11 @@ func (c *Cache) reserve(e *entry) error {
 // replacePassed frees a block of that size that was passed on, if its memory
 // would serve where other must be fetched.
 func (c *Cache) replacePassed(bytes int64) {
-	if c.memory.used < c.budget/passedShare || c.memory.hasWarm(bytes) {
+	if c.memory.used < min(c.budget/4, mostPassed) || c.memory.hasWarm(bytes) {
 		return
 	}
-	if e := c.read.oldest(); e != nil && e.isPassed() && e.bytes() == bytes {
-		c.evictOne(c.read, e)
+	if e := c.passed.oldest(); e != nil && e.bytes() == bytes {
+		c.evictOne(c.passed, e)
 	}
 }
 

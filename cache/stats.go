@@ -27,7 +27,7 @@ func (c *Cache) Stats() Stats {
 	defer c.mu.Unlock()
 	s := c.stats
 	s.Resident = c.memory.used - c.inFlight
-	s.Pinned = s.Resident - c.read.bytes - c.unread.bytes
+	s.Pinned = s.Resident - c.readBytes() - c.unread.bytes
 	s.InFlight = c.inFlight
 	s.Idle = c.memory.idle
 	s.Peak = c.memory.peak

@@ -77,7 +77,7 @@ func newFilesystem(opt Options) *filesystem {
 		faults:   newFaultLog(opt.Logger),
 		cache:    cache.New(opt.CacheSize),
 		pool:     newPool(opt.Jobs, opt.Logger),
-		share:    share{perStream: opt.Readahead, total: opt.CacheSize / 4},
+		share:    share{perStream: opt.Readahead, total: min(2*opt.Readahead, opt.CacheSize/4)},
 		payloads: sync.Pool{New: func() any { return new([]byte) }},
 		pinned:   newPinned(opt.CacheSize / 2),
 		visits:   newVisits(),

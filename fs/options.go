@@ -29,8 +29,8 @@ type Options struct {
 	CacheSize int64
 
 	// Readahead is how many bytes are decoded ahead of one sequential
-	// reader, at most; ahead of all together no more than a quarter of the
-	// cache. 0 means 4 MiB for each of Jobs and at least 32, which keeps
+	// reader, at most; ahead of all together twice as many, and no more than a
+	// quarter of the cache. 0 means 4 MiB for each of Jobs and at least 32, which keeps
 	// them busy; a negative number means none.
 	Readahead int64
 

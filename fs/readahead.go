@@ -98,7 +98,10 @@ func (n *archiveNode) missing(c *codec.Chunk, chunk int, s span, base int64) (fr
 	}
 	to = c.Find(int(s.end-base-1)) + 1
 	needless := func(b int) bool {
-		return n.given.has(base+int64(c.Block(b).Off)) || n.touch(chunk, b)
+		// A block that is decoded counts as used: else, with a file larger than the
+		// cache, what lies just ahead of a reader would be the first to make room for
+		// what it reads.
+		return n.given.has(base+int64(c.Block(b).Off)) || n.fs.cache.Touch(n.key(chunk, b))
 	}
 	for from < to && needless(from) {
 		from++
@@ -107,15 +110,4 @@ func (n *archiveNode) missing(c *codec.Chunk, chunk int, s span, base int64) (fr
 		to--
 	}
 	return from, to
-}
-
-// touch reports whether a block is decoded already. If so it counts as used:
-// else, with a file larger than the cache, what lies just ahead of a reader
-// would be the first to make room for what it reads.
-func (n *archiveNode) touch(chunk, block int) bool {
-	ref, ok := n.fs.cache.Lookup(n.key(chunk, block))
-	if ok {
-		ref.Release()
-	}
-	return ok
 }
