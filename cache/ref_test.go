@@ -67,3 +67,19 @@ func TestPassedBlocksMakeRoomBeforeTheCacheGrows(t *testing.T) {
 	c.Close()
 	c.wantEmpty(t)
 }
+
+// A block of another size that was passed on before keeps nothing.
+func TestPassedBlocksOfAllSizesMakeRoom(t *testing.T) {
+	const budget, most, block = 64 * mib, 16 * mib, 256 << 10
+	c := New(budget)
+	get(t, c, key(-1), 2*block).Pass(2 * block)
+	for i := range 1000 {
+		get(t, c, key(i), block).Pass(block)
+	}
+	if s := c.Stats(); s.Peak > most+2*regionSize || c.Contains(key(-1)) {
+		t.Errorf("%d bytes taken: %+v", s.Peak, s)
+	}
+	c.check(t)
+	c.Close()
+	c.wantEmpty(t)
+}

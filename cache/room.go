@@ -127,13 +127,14 @@ func (c *Cache) reserve(e *entry) error {
 	return nil
 }
 
-// replacePassed frees a block of that size that was passed on, if its memory
-// would serve where other must be fetched.
+// replacePassed frees blocks that were passed on, if other memory must be fetched
+// for so many bytes: until the memory of one serves, or few are in use.
 func (c *Cache) replacePassed(bytes int64) {
-	if c.memory.used < min(c.budget/4, mostPassed) || c.memory.hasWarm(bytes) {
-		return
-	}
-	if e := c.passed.oldest(); e != nil && e.bytes() == bytes {
+	for c.memory.used >= min(c.budget/4, mostPassed) && !c.memory.hasWarm(bytes) {
+		e := c.passed.oldest()
+		if e == nil {
+			return
+		}
 		c.evictOne(c.passed, e)
 	}
 }
