@@ -15,10 +15,10 @@
 // [Ref.Spend]: its memory, which is at hand, serves the next block. One that was
 // passed on to readers who want nothing kept is, but not for long: see [Ref.Pass].
 //
-// Room is made from blocks that were passed on, then from other read ones, the least
-// recently released before the others, then (for a Get only) from unread ones. In flight, pinned, unread and
-// read bytes together stay within the budget. The one exception is described
-// at [Overdraft].
+// Room is made from blocks that were passed on, then from other read ones, the
+// least recently released before the others, then (for a Get only) from unread
+// ones. In flight, pinned, unread and read bytes together stay within the budget.
+// The one exception is described at [Overdraft].
 //
 // Bytes are counted by the size of the slot a block lies in: the next power of
 // two from 4 KiB (or the page size, if that is larger) to [MaxBlock].
@@ -152,8 +152,8 @@ func (c *Cache) Get(ctx context.Context, key Key, size int, load LoadFunc) (*Ref
 func (c *Cache) Lookup(key Key) (*Ref, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.files[key.File][key]
-	if e == nil || !e.loaded {
+	e := c.decoded(key)
+	if e == nil {
 		return nil, false
 	}
 	c.stats.Hits++
@@ -166,8 +166,8 @@ func (c *Cache) Lookup(key Key) (*Ref, bool) {
 func (c *Cache) Touch(key Key) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.files[key.File][key]
-	if e == nil || !e.loaded {
+	e := c.decoded(key)
+	if e == nil {
 		return false
 	}
 	if !e.isPassed() {
@@ -182,8 +182,15 @@ func (c *Cache) Touch(key Key) bool {
 func (c *Cache) Contains(key Key) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.files[key.File][key]
-	return e != nil && e.loaded
+	return c.decoded(key) != nil
+}
+
+// decoded is key's entry if its block is decoded, else nil.
+func (c *Cache) decoded(key Key) *entry {
+	if e := c.files[key.File][key]; e != nil && e.loaded {
+		return e
+	}
+	return nil
 }
 
 // Prefetch loads key's block ahead of use and pins nothing. It returns when

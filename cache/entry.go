@@ -108,18 +108,18 @@ func (c *Cache) pin(e *entry) {
 	e.pins++
 }
 
-// release gives a pin back, and reports whether the block is spent. So many
-// bytes of it were kept elsewhere, or passed on, under that pin.
-func (c *Cache) release(e *entry, kept, passed int) bool {
+// release gives a pin back, under which so many bytes were spent or passed on,
+// and reports whether all of the block is spent.
+func (c *Cache) release(e *entry, spent, passed int) (isSpent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.pins--
-	e.spent += kept
+	e.spent += spent
 	e.passed += passed
-	spent := e.isSpent()
+	isSpent = e.isSpent()
 	c.settle(e)
 	c.grant()
-	return spent
+	return isSpent
 }
 
 // settle puts an entry that nobody holds where it belongs.

@@ -53,8 +53,7 @@ func (s *stream) setRANS(counts []uint32, blocks float64, level Level) float64 {
 	var cost float64
 	s.coder = coderRANS
 	s.freq, s.table, cost = chooseFrequencies(counts)
-	s.lanesLog2 = lanesFor(cost, blocks, level)
-	return cost + lanesCost(s.lanesLog2, blocks)
+	return cost + s.setLanes(cost, blocks, level)
 }
 
 // setHuffman is setRANS for Huffman codes. The codes fit a short table: longer

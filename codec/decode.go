@@ -35,8 +35,8 @@ func NewDecoder() *Decoder { return new(Decoder) }
 // Decode decodes block i of c from src, the block's coded bytes, into dst,
 // which has just its length. ref is the stretch of the original that
 // c.Reference(i) names, if it names one. Errors wrap ErrCorrupt; dst is then
-// undefined. What src has room for beyond its length, the next block as a rule, is
-// fetched into the processor's cache, but not read.
+// undefined. What src has room for beyond its length, the next block as a rule, may
+// be read and fetched into the processor's cache, and decides nothing.
 func (d *Decoder) Decode(c *Chunk, i int, dst, src, ref []byte) error {
 	b := &c.blocks[i]
 	if len(dst) != b.Len || len(src) != b.StoredLen {

@@ -89,8 +89,7 @@ func (e *Encoder) chooseContexts(m *model, c *contextChoice, data []byte, blockL
 		s.table = append(s.table, table...)
 		cost += bits
 	}
-	s.lanesLog2 = lanesFor(cost, float64(len(blocks)), e.level)
-	return cost + lanesCost(s.lanesLog2, float64(len(blocks)))
+	return cost + s.setLanes(cost, float64(len(blocks)), e.level)
 }
 
 // atLeastTwo trims counts to the symbols that occur, and has two of them

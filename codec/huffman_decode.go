@@ -96,11 +96,6 @@ func (d *huffmanDecoder) init(t *huffmanTable, streamsLog2 uint, n int, src []by
 		d.lanes.in[k], d.lanes.out[k], d.lanes.window[k] = in, d.from[k+1], loadWindow(src, in)
 		in = ends[k]
 	}
-	for k := range ahead {
-		if len(ahead[k]) == 0 {
-			ahead[k] = d.symbols[:0] // which is at hand
-		}
-	}
 	d.decodeSteps(t, src, &ahead)
 	for k := range d.deal.streams {
 		d.finish(t, k, src)

@@ -105,14 +105,13 @@ func (c *splitCounts) profiled(p *Profile, known *symbolTable) (*model, *distrib
 	s.alpha = p.alpha
 	s.alpha.shared = true
 	m := newModel(s)
-	blocks := math.Ceil(float64(c.unit.n) / float64(c.perBlock))
 	of, bits := p.cheapest(0, symbols)
-	m.streams[0].setProfiled(p, 0, of, lanesFor(bits, blocks, Balanced))
+	m.streams[0].setProfiled(p, 0, of, lanesFor(bits, c.blocks(), Balanced))
 	mantissas, bits := p.cheapest(1, c.mantissas)
 	if n := float64(c.unit.n * m.streams[1].bits); bits > 0.99*n {
 		m.streams[1].coder = coderBits
 	} else {
-		m.streams[1].setProfiled(p, 1, mantissas, lanesFor(bits, blocks, Balanced))
+		m.streams[1].setProfiled(p, 1, mantissas, lanesFor(bits, c.blocks(), Balanced))
 	}
 	return m, &p.distributions[of]
 }

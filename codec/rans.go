@@ -56,9 +56,11 @@ func lanesFor(cost, blocks float64, level Level) uint {
 	return uint(bits.Len(uint(lanes))) - 1
 }
 
-// lanesCost is the bits that so many lanes take in so many blocks.
-func lanesCost(lanesLog2 uint, blocks float64) float64 {
-	return float64(uint(24)<<lanesLog2) * blocks
+// setLanes gives s the lanes for symbols that take so many bits in so many
+// blocks, and tells the bits that these take.
+func (s *stream) setLanes(cost, blocks float64, level Level) float64 {
+	s.lanesLog2 = lanesFor(cost, blocks, level)
+	return float64(uint(24)<<s.lanesLog2) * blocks
 }
 
 // ransDecoder decodes one stream, any number of symbols at a time as long as

@@ -11,13 +11,12 @@ const symbolClasses = 8
 func (c *splitCounts) withContexts() *model {
 	m := newModel(c.split)
 	chooseSymbolCoder(&m.streams[0], c.symbols, c.perBlock, Balanced)
-	blocks := (c.unit.n + c.perBlock - 1) / max(c.perBlock, 1)
 	for k := range m.streams[1:] {
 		s := &m.streams[k+1]
 		cost := chooseSymbolCoder(s, c.split.mantissaPart(k+1, c.mantissas), c.perBlock, Balanced)
 		for classes := symbolClasses; classes > 1; classes /= 2 {
 			t := stream{bits: s.bits}
-			if with, ok := c.setSymbolContext(&t, k+1, classes, blocks); ok && with < cost {
+			if with, ok := c.setSymbolContext(&t, k+1, classes); ok && with < cost {
 				cost = with
 				s.setContexts(&t)
 			}
@@ -32,10 +31,15 @@ func (s *stream) setContexts(t *stream) {
 	s.context, s.classOf, s.freqs, s.table = t.context, t.classOf, t.freqs, t.table
 }
 
+// blocks is how many the elements make.
+func (c *splitCounts) blocks() float64 {
+	return float64((c.unit.n + c.perBlock - 1) / max(c.perBlock, 1))
+}
+
 // setSymbolContext makes s, stream k, one of so many classes of about equal
 // weight. It gives the bits that all will take; false if the symbols make no
 // two classes.
-func (c *splitCounts) setSymbolContext(s *stream, k, classes, blocks int) (cost float64, ok bool) {
+func (c *splitCounts) setSymbolContext(s *stream, k, classes int) (cost float64, ok bool) {
 	thresholds := cutSymbols(c.symbols, c.unit.n, classes)
 	if len(thresholds) == 0 {
 		return 0, false
@@ -49,8 +53,7 @@ func (c *splitCounts) setSymbolContext(s *stream, k, classes, blocks int) (cost 
 		s.table = append(s.table, table...)
 		cost += bits
 	}
-	s.lanesLog2 = lanesFor(cost, float64(blocks), Balanced)
-	return cost + float64(8*len(s.context.marshal(nil))) + lanesCost(s.lanesLog2, float64(blocks)), true
+	return cost + float64(8*len(s.context.marshal(nil))) + s.setLanes(cost, c.blocks(), Balanced), true
 }
 
 func identity(symbol int) int { return symbol }

@@ -64,6 +64,11 @@ func huffmanDecodeVector(t *huffmanTable, l *huffmanLanes, dst, src []byte, lane
 	if backend(current.Load()) == backendGo {
 		return false
 	}
+	for k := range ahead {
+		if len(ahead[k]) == 0 {
+			ahead[k] = dst[:0] // which is at hand
+		}
+	}
 	decode := huffmanKernels[t.bits-shortIndex][(lanes-1)/4]
 	decode(&dst[0], &src[0], &t.entries[0], (*[24]uint64)(unsafe.Pointer(l)), steps, (*[2][]byte)(ahead))
 	ahead.advance(steps)
