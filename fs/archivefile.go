@@ -14,6 +14,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
+	"github.com/scapefs/scapefs/fs/image"
 	"github.com/scapefs/scapefs/index"
 )
 
@@ -45,10 +46,16 @@ type archiveNode struct {
 	given    given
 	tried    atomic.Int64 // when it was last found not to be sound, in Unix nanoseconds
 
+	settle sync.Once
+	image  *image.File // that may show it, nil if none; once settled
+	spoilt atomic.Bool // damage was met by way of the image
+	passed atomic.Bool // the kernel reads what is open by way of the image
+
 	mu      sync.Mutex
 	reader  *archive.Reader // open while users > 0
 	users   int
-	handles int
+	handles int  // and openings under way
+	imaged  bool // they are by way of the image
 }
 
 var (
@@ -160,11 +167,21 @@ func (n *archiveNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle
 	if err != nil {
 		return nil, 0, n.fs.faults.errno(generation(n.path, n.id), n.path, err)
 	}
-	n.mu.Lock()
-	n.handles++
-	n.mu.Unlock()
+	h := &archiveHandle{node: n, reader: r, direct: flags&syscall.O_DIRECT != 0}
 	n.fs.stats.openFiles.Add(1)
-	return &archiveHandle{node: n, reader: r, direct: flags&syscall.O_DIRECT != 0}, fuse.FOPEN_KEEP_CACHE, 0
+	if !n.beginHandle() {
+		return h, fuse.FOPEN_KEEP_CACHE, 0
+	}
+	h.backing, err = await(ctx, n.place,
+		func(context.Context) (*os.File, error) { return n.fs.images.open(n.image) }, n.fs.images.done)
+	if err != nil {
+		h.Release(ctx)
+		return nil, 0, n.fs.faults.errno(n.file, n.path, err)
+	}
+	if h.direct {
+		return h, fuse.FOPEN_DIRECT_IO, 0 // its reads come here all the same
+	}
+	return h, fuse.FOPEN_KEEP_CACHE, 0
 }
 
 // acquireCurrent is acquire, provided that this generation is still what its
@@ -234,26 +251,46 @@ func (n *archiveNode) release() {
 }
 
 // OnForget frees what is cached once the kernel has no more use for the inode.
-func (n *archiveNode) OnForget() { n.fs.cache.DropFile(n.file) }
+func (n *archiveNode) OnForget() {
+	n.fs.lingering.remove(n)
+	n.fs.cache.DropFile(n.file)
+}
 
 // archiveHandle is an open archive.
 type archiveHandle struct {
-	node   *archiveNode
-	reader *archive.Reader // in use until Release
-	direct bool            // opened to be read past the page cache
+	node    *archiveNode
+	reader  *archive.Reader // in use until Release
+	direct  bool            // opened to be read past the page cache
+	backing *os.File        // of an image, nil if FUSE alone shows it
 }
 
 var (
-	_ fusefs.FileReader   = (*archiveHandle)(nil)
-	_ fusefs.FileReleaser = (*archiveHandle)(nil)
+	_ fusefs.FileReader          = (*archiveHandle)(nil)
+	_ fusefs.FileReleaser        = (*archiveHandle)(nil)
+	_ fusefs.FilePassthroughFder = (*archiveHandle)(nil)
 )
 
+// PassthroughFd has the kernel read, and map, the file of the image. Reads of a
+// handle that is direct come to Read.
+func (h *archiveHandle) PassthroughFd() (int, bool) {
+	if h.backing == nil || !h.node.fs.passes(int(h.backing.Fd())) {
+		return 0, false
+	}
+	h.node.passed.Store(true)
+	return int(h.backing.Fd()), true
+}
+
 func (h *archiveHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	what := span{off: off, end: off + int64(len(dest))}
+	if h.backing != nil && !h.direct && h.node.passed.Load() {
+		h.hint(what)
+		return nil, syscall.EIO // which no reader sees
+	}
 	ctx, leave := patient(ctx)
 	defer leave()
 	ctx, done := h.node.fs.crowd.watch(ctx, len(dest), h.direct)
 	defer done()
-	res, err := h.node.readAt(ctx, h.reader, dest, off, h.direct)
+	res, err := h.node.readAt(ctx, h.reader, dest, what, h.direct)
 	if err != nil && context.Cause(ctx) == errShed {
 		return nil, syscall.EIO // which no reader sees
 	}
@@ -274,6 +311,11 @@ func (h *archiveHandle) Release(context.Context) syscall.Errno {
 		n.streams.stop()
 	}
 	n.fs.stats.openFiles.Add(-1)
-	n.release()
+	if h.backing == nil {
+		n.release()
+		return 0
+	}
+	n.fs.images.done(h.backing)
+	n.fs.lingering.add(n)
 	return 0
 }

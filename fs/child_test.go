@@ -46,6 +46,12 @@ func runChild(args []string) error {
 		return compare(args[1], args[2])
 	case "hold":
 		return hold(args[1])
+	case "hold-mapped":
+		return holdMapped(args[1])
+	case "evict":
+		return advise(args[1], Evict)
+	case "readahead":
+		return advise(args[1], readahead)
 	case "serve":
 		m, err := Mount(args[2], Options{Source: args[1]})
 		if err == nil {
@@ -189,7 +195,7 @@ func compare(shown, original string) error {
 		if err := way(f, want); err != nil {
 			return err
 		}
-		if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		if err := Evict(f); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func newReading(t *testing.T, data []byte) *reading {
 // read is a READ of [off, end), checked and answered.
 func (r *reading) read(off, end int, direct bool) {
 	r.t.Helper()
-	res, err := r.n.readAt(r.t.Context(), r.r, make([]byte, end-off), int64(off), direct)
+	res, err := r.n.readAt(r.t.Context(), r.r, nil, span{off: int64(off), end: int64(end)}, direct)
 	if err != nil {
 		r.t.Fatal(err)
 	}

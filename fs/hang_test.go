@@ -178,7 +178,9 @@ func waitEnd(t *testing.T, what string, ended <-chan struct{}) {
 }
 
 // A disk that hangs holds up its own readers, who can leave, and nobody else.
-func TestDiskThatHangs(t *testing.T) {
+func TestDiskThatHangs(t *testing.T) { forPageCaches(t, testDiskThatHangs) }
+
+func testDiskThatHangs(t *testing.T, pages PageCache) {
 	r := newRig(t)
 	good := r.add("good.scape", weights(8<<20, 1), raw)
 	folder, disk := r.hangingDisk()
@@ -189,8 +191,10 @@ func TestDiskThatHangs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "plain"), []byte("plain"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r.mount(Options{CacheSize: MinCacheSize, Jobs: 2})
-	r.server.fs.crowd.patience.Store(int64(100 * time.Millisecond))
+	r.mount(Options{PageCache: pages, CacheSize: MinCacheSize, Jobs: 2})
+	for _, crowd := range []*crowd{&r.server.fs.crowd, &r.server.fs.imageCrowd} {
+		crowd.patience.Store(int64(100 * time.Millisecond))
+	}
 	hung := filepath.Join(r.point, "disk", "model.safetensors")
 	crowd := startTalk(t, "crowd", hung)
 	crowd.hear()
@@ -244,14 +248,16 @@ func TestDiskThatHangs(t *testing.T) {
 
 // A disk that gave wrong bytes, or an archive that could not be opened, is not
 // held to be damaged for good.
-func TestDiskThatRecovers(t *testing.T) {
+func TestDiskThatRecovers(t *testing.T) { forPageCaches(t, testDiskThatRecovers) }
+
+func testDiskThatRecovers(t *testing.T, pages PageCache) {
 	r := newRig(t)
 	folder, disk := r.hangingDisk()
 	original := r.add("model.scape", weights(1<<20, 2), raw)
 	for _, name := range []string{"model.scape", "other.scape"} {
 		copyFile(t, filepath.Join(folder, name), filepath.Join(r.source, "model.scape"))
 	}
-	r.mount(Options{Readahead: -1})
+	r.mount(Options{PageCache: pages, Readahead: -1})
 	shown := filepath.Join(r.point, "disk", "model.safetensors")
 	other := filepath.Join(r.point, "disk", "other.safetensors")
 	reader := startTalk(t, "hold", shown)

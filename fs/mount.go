@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,11 @@ type filesystem struct {
 	visits visits
 	crowd  crowd
 
+	passes     func(fd int) bool // the kernel lets files be passed through to fd
+	images     *images
+	imageCrowd crowd // READs of images
+	lingering  lingering
+
 	life     context.Context // ends with the mount
 	end      context.CancelFunc
 	lastFile atomic.Uint64
@@ -81,10 +87,16 @@ func newFilesystem(opt Options) *filesystem {
 		payloads: sync.Pool{New: func() any { return new([]byte) }},
 		pinned:   newPinned(opt.CacheSize / 2),
 		visits:   newVisits(),
-		life:     life,
-		end:      end,
+		images:   newImages(opt.Logger),
+
+		lingering: newLingering(),
+		life:      life,
+		end:       end,
 	}
+	fs.crowd = crowd{most: maxBackground / 2}
 	fs.crowd.patience.Store(int64(shedAfter))
+	fs.imageCrowd = crowd{most: math.MaxInt64}
+	fs.imageCrowd.patience.Store(int64(shedAfter))
 	return fs
 }
 
@@ -124,13 +136,33 @@ func Mount(mountpoint string, opt Options) (*Server, error) {
 		fs.close()
 		return nil, fmt.Errorf("mount %s: %w", path, err)
 	}
+	fs.passes = passes(server)
 	m := &Server{path: path, server: server, fs: fs, ended: make(chan struct{})}
 	go m.serve()
 	if err := server.WaitMount(); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount %s: %w", path, err), m.Unmount())
 	}
 	fs.readAheadKB.Store(raiseReadAhead(opt.Logger, path))
+	if err := m.startImages(opt); err != nil {
+		return nil, errors.Join(fmt.Errorf("mount %s: page cache: %w", path, err), m.Unmount())
+	}
 	return m, nil
+}
+
+// startImages fails only where images are demanded.
+func (m *Server) startImages(opt Options) error {
+	st, err := lstat(opt.Source)
+	if err != nil {
+		return err
+	}
+	err = m.fs.images.start(m.server, opt.PageCache, uint64(st.Dev))
+	if err == nil || opt.PageCache == PageCacheEROFS {
+		return err
+	}
+	if os.Geteuid() == 0 { // others are told of the readahead already, which matters more
+		opt.Logger.Warn("archives are shown by FUSE alone, which is slower", "reason", err)
+	}
+	return nil
 }
 
 func (m *Server) serve() {
@@ -138,6 +170,8 @@ func (m *Server) serve() {
 	var rest sync.WaitGroup
 	rest.Go(m.fs.rest)
 	m.server.Serve()
+	m.fs.images.close()
+	m.fs.lingering.clear()
 	m.fs.close() // ends the rest
 	rest.Wait()
 }

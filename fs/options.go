@@ -38,6 +38,10 @@ type Options struct {
 	// one for each processor.
 	Jobs int
 
+	// PageCache is where the kernel keeps what it has read. "" means
+	// PageCacheAuto.
+	PageCache PageCache
+
 	// AllowOther lets users other than the one who mounts in, with the
 	// permissions that the files show.
 	AllowOther bool
@@ -59,6 +63,13 @@ func (opt Options) withDefaults() (Options, error) {
 	}
 	if opt.CacheSize < MinCacheSize {
 		return opt, fmt.Errorf("cache size %d is too small: give at least %d bytes", opt.CacheSize, MinCacheSize)
+	}
+	switch opt.PageCache {
+	case "":
+		opt.PageCache = PageCacheAuto
+	case PageCacheAuto, PageCacheEROFS, PageCacheFUSE:
+	default:
+		return opt, fmt.Errorf("page cache %q: give %s, %s or %s", opt.PageCache, PageCacheAuto, PageCacheEROFS, PageCacheFUSE)
 	}
 	if opt.Jobs == 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)

@@ -89,9 +89,12 @@ var (
 	_ fusefs.FilePassthroughFder = (*plainHandle)(nil)
 )
 
-// PassthroughFd lets the kernel read the file by itself. That needs
-// CAP_SYS_ADMIN; without, reads come to Read.
-func (h *plainHandle) PassthroughFd() (int, bool) { return int(h.file.Fd()), true }
+// PassthroughFd lets the kernel read the file by itself, if it can; else reads
+// come to Read.
+func (h *plainHandle) PassthroughFd() (int, bool) {
+	fd := int(h.file.Fd())
+	return fd, h.node.fs.passes(fd)
+}
 
 // Read copies by way of a buffer of its own: a reader may leave while the disk
 // does not answer, and dest is not its any more then.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -28,13 +29,26 @@ type piece struct {
 // slot is what the piece's block takes in the cache, at most.
 func (p piece) slot() int64 { return max(4<<10, int64(1)<<bits.Len(uint(p.size-1))) }
 
-// readAt answers a READ of dest's length at off, which the kernel keeps unless
-// it is direct. The result refers to blocks of the cache and is to be done with
-// once.
-func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte, off int64, direct bool) (fuse.ReadResult, error) {
-	end := min(off+int64(len(dest)), r.Size())
+// reply is the answer to a READ. It is to be done with once.
+type reply interface {
+	fuse.ReadResult
+	Slices() ([][]byte, fuse.Status)
+}
+
+// copied is an answer that refers to nothing else.
+type copied []byte
+
+func (c copied) Slices() ([][]byte, fuse.Status)    { return [][]byte{c}, fuse.OK }
+func (c copied) Bytes([]byte) ([]byte, fuse.Status) { return c, fuse.OK }
+func (c copied) Size() int                          { return len(c) }
+func (copied) Done()                                {}
+
+// readAt answers a READ of what, which the kernel keeps unless it is direct. The
+// result refers to blocks of the cache, or is in dest, which may be nil.
+func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte, what span, direct bool) (reply, error) {
+	off, end := what.off, min(what.end, r.Size())
 	if off < 0 || off >= end {
-		return fuse.ReadResultData(nil), nil
+		return copied(nil), nil
 	}
 	for _, ahead := range n.streams.read(off, end) {
 		n.askOrder.Do(n.queueOrder)
@@ -47,7 +61,8 @@ func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte
 	n.fs.stats.reads.Add(1)
 	n.fs.stats.readBytes.Add(uint64(end - off))
 	if next < end {
-		return n.gather(ctx, r, dest[:end-off], off, pieces, next)
+		dest = slices.Grow(dest[:0], int(end-off))[:end-off]
+		return n.gather(ctx, r, dest, off, pieces, next)
 	}
 	res, err := n.pin(ctx, pieces)
 	if err != nil {
@@ -61,7 +76,7 @@ func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte
 
 // gather copies the bytes of many small blocks into dest, starting with
 // pieces, which end at offset next.
-func (n *archiveNode) gather(ctx context.Context, r *archive.Reader, dest []byte, off int64, pieces []piece, next int64) (fuse.ReadResult, error) {
+func (n *archiveNode) gather(ctx context.Context, r *archive.Reader, dest []byte, off int64, pieces []piece, next int64) (reply, error) {
 	end := off + int64(len(dest))
 	for at := 0; ; {
 		part, err := n.pin(ctx, pieces)
@@ -73,7 +88,7 @@ func (n *archiveNode) gather(ctx context.Context, r *archive.Reader, dest []byte
 		}
 		part.Done()
 		if next == end {
-			return fuse.ReadResultData(dest), nil
+			return copied(dest), nil
 		}
 		if pieces, next, err = n.locate(ctx, r, next, end); err != nil {
 			return nil, err

@@ -22,6 +22,7 @@ var errShed = errors.New("the disk does not answer")
 // that number may wait on; the others are failed. No reader sees that: the
 // kernel asks again for the page that one waits for, outside of that limit.
 type crowd struct {
+	most     int64        // READs that may be late
 	patience atomic.Int64 // shedAfter
 	late     atomic.Int64 // READs that have waited longer
 	shed     atomic.Uint64
@@ -63,7 +64,7 @@ func (w *wait) expire() {
 		w.late = true
 		w.crowd.late.Add(1)
 	}
-	if w.crowd.late.Load() > maxBackground/2 {
+	if w.crowd.late.Load() > w.crowd.most {
 		w.crowd.shed.Add(1)
 		w.finish()
 		w.cancel(errShed)

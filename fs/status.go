@@ -62,6 +62,8 @@ type Status struct {
 	RSSBytes     int64 `json:"rss_bytes"`
 	ReadAheadKB  int   `json:"kernel_read_ahead_kb"` // 0 if unknown
 
+	PageCache PageCache `json:"page_cache"` // of the kernel: PageCacheEROFS or PageCacheFUSE
+
 	LateReads int64 `json:"late_reads"` // READs that a disk does not answer
 
 	// Limits says what holds readers back now, and what to do about it; empty
@@ -101,8 +103,9 @@ func (fs *filesystem) status() Status {
 		CachePeak:     cached.Peak,
 		RSSBytes:      residentBytes(),
 		ReadAheadKB:   int(fs.readAheadKB.Load()),
+		PageCache:     fs.images.choice(),
 	}
-	s.LateReads = fs.crowd.late.Load()
+	s.LateReads = fs.crowd.late.Load() + fs.imageCrowd.late.Load()
 	s.HeapBytes, s.Goroutines = runtimeSizes()
 	s.Limits = s.limits()
 	return s

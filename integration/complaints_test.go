@@ -373,7 +373,7 @@ func readCold(path string) error {
 		return err
 	}
 	defer f.Close()
-	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+	if err := fs.Evict(f); err != nil {
 		return err
 	}
 	_, err = hash(f)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scapefs/scapefs/fs"
 	"golang.org/x/sys/unix"
 
 	"github.com/scapefs/scapefs/archive"
@@ -164,7 +165,7 @@ func readPieces(path string, want []byte) (failed int, err error) {
 }
 
 func readPiecesOf(f *os.File, want []byte) (failed int, err error) {
-	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+	if err := fs.Evict(f); err != nil {
 		return 0, err
 	}
 	buf := make([]byte, piece)

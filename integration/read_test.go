@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/scapefs/scapefs/fs"
 	"golang.org/x/sys/unix"
 
 	"github.com/scapefs/scapefs/codec"
@@ -111,7 +112,7 @@ func randomReads(path string, want []byte, n int) error {
 	buf := make([]byte, 3<<20)
 	for i := range n {
 		if i%20 == 0 {
-			if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+			if err := fs.Evict(f); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/scapefs/scapefs/fs"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 )
@@ -134,5 +135,5 @@ func dropPages(path string) error {
 		return err
 	}
 	defer f.Close()
-	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	return fs.Evict(f)
 }

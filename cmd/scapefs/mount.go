@@ -27,6 +27,7 @@ type mountArgs struct {
 	readahead          byteSize // 0: the default, unless noReadahead
 	noReadahead        bool
 	jobs               int
+	pageCache          string
 	allowOther         bool
 	logFile, logFormat string
 	readyFD            int // where to tell that the mount answers; 0 for nowhere
@@ -46,6 +47,8 @@ func mountCommandOf(a *mountArgs) *cli.Command {
 			sizeFlag("cache-size", "hold up to `BYTES` of decoded data (default: a quarter of the memory limit)", &a.cacheSize),
 			sizeFlag("readahead", "decode up to `BYTES` ahead of a sequential reader; 0 for none (default: 4 MiB for each job, at least 32 MiB)", &a.readahead),
 			jobsFlag(),
+			&cli.StringFlag{Name: "page-cache", Value: string(fs.PageCacheAuto),
+				Usage: "have the kernel keep what it has read in an image (`erofs`: faster, takes root), in FUSE's pages (fuse), or as it can (auto)"},
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in"},
 			&cli.StringSliceFlag{Name: "options", Aliases: []string{"o"}, Usage: "mount `OPTIONS` as in fstab: ro, allow_other"},
 			&cli.StringFlag{Name: "log-file", Usage: "append the log to `FILE`"},
@@ -93,6 +96,12 @@ func (a *mountArgs) read(c *cli.Context) (err error) {
 	if c.IsSet("cache-size") && a.cacheSize < fs.MinCacheSize {
 		return usagef("--cache-size %d: give at least %s", int64(a.cacheSize), humanize.IBytes(fs.MinCacheSize))
 	}
+	a.pageCache = c.String("page-cache")
+	switch fs.PageCache(a.pageCache) {
+	case fs.PageCacheAuto, fs.PageCacheEROFS, fs.PageCacheFUSE:
+	default:
+		return usagef("--page-cache %s: give auto, erofs or fuse", a.pageCache)
+	}
 	a.allowOther = c.Bool("allow-other")
 	return a.readOptions(c.StringSlice("options"))
 }
@@ -123,6 +132,9 @@ func (a *mountArgs) readOptions(options []string) error {
 // foreground, and tell of it at ready.
 func (a *mountArgs) command(ready int) []string {
 	args := []string{"mount", "--foreground", "--" + readyFlag, strconv.Itoa(ready), "--log-format", a.logFormat}
+	if a.pageCache != "" {
+		args = append(args, "--page-cache", a.pageCache)
+	}
 	if a.readahead > 0 || a.noReadahead {
 		args = append(args, "--readahead", strconv.FormatInt(int64(a.readahead), 10))
 	}
@@ -187,6 +199,7 @@ func (a *mountArgs) mount(stderr io.Writer) (*fs.Server, error) {
 		CacheSize:  cache,
 		Readahead:  readahead,
 		Jobs:       a.jobs,
+		PageCache:  fs.PageCache(a.pageCache),
 		AllowOther: a.allowOther,
 		Logger:     log,
 	})

@@ -50,6 +50,7 @@ func printStatus(w io.Writer, s fs.Status) error {
 	row("workers", "%d of %d busy, %d pieces queued, %d reads wait", s.Busy, s.Jobs, s.Queued, s.WaitingReads)
 	row("cache", "%s of %s, %s pinned, %s free; %d hits, %d misses", size(s.CacheUsed), size(s.CacheLimit),
 		size(s.CachePinned), size(s.CacheIdle), s.CacheHits, s.CacheMisses)
+	row("page cache", "%s", s.PageCache)
 	row("memory", "%s resident, %s of it Go heap, %d goroutines", size(s.RSSBytes), size(s.HeapBytes), s.Goroutines)
 	row("faults", "%d", s.Faults)
 	for _, limit := range s.Limits {

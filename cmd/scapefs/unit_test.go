@@ -48,7 +48,7 @@ func TestMountInTheBackgroundIsTheSame(t *testing.T) {
 	for _, args := range [][]string{
 		{},
 		{"--readahead", "0"},
-		{"--readahead", "8MiB", "--cache-size", "64MiB", "--jobs", "3", "--allow-other"},
+		{"--readahead", "8MiB", "--cache-size", "64MiB", "--jobs", "3", "--allow-other", "--page-cache", "fuse"},
 		{"--log-file", "/log", "--log-format", "json"},
 	} {
 		want := readMountArgs(t, append(args, "/src", "/mnt"))

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scapefs/scapefs/fs"
 	"github.com/scapefs/scapefs/index"
 	"github.com/scapefs/scapefs/internal/cgroup"
 	"github.com/scapefs/scapefs/internal/proc"
@@ -151,7 +152,7 @@ func (t *trial) mounted() (err error) {
 		if err == nil && n != s.size() {
 			err = fmt.Errorf("%d bytes, want %d", n, s.size())
 		}
-		return errors.Join(err, dropPages(f))
+		return errors.Join(err, fs.Evict(f))
 	}); err != nil {
 		return err
 	}

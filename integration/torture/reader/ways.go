@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/scapefs/scapefs/fs"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,7 +42,7 @@ func (p *pass) run(path string, job Job) error {
 	}
 	defer f.Close()
 	if !job.Warm {
-		if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		if err := fs.Evict(f); err != nil {
 			return err
 		}
 	}
