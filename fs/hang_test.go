@@ -192,7 +192,7 @@ func testDiskThatHangs(t *testing.T, pages PageCache) {
 		t.Fatal(err)
 	}
 	r.mount(Options{PageCache: pages, CacheSize: MinCacheSize, Jobs: 2})
-	for _, crowd := range []*crowd{&r.server.fs.crowd, &r.server.fs.imageCrowd} {
+	for _, crowd := range []*crowd{r.server.fs.crowd, r.server.fs.imageCrowd} {
 		crowd.patience.Store(int64(100 * time.Millisecond))
 	}
 	hung := filepath.Join(r.point, "disk", "model.safetensors")

@@ -27,6 +27,11 @@ const (
 	PageCacheFUSE PageCache = "fuse"
 )
 
+// Valid reports whether p is one of the choices.
+func (p PageCache) Valid() bool {
+	return p == PageCacheAuto || p == PageCacheEROFS || p == PageCacheFUSE
+}
+
 // imageReadAhead is how far the kernel reads ahead in an image. Its folios are the
 // largest power of two of pages within that, 1 MiB: with less a mapped file is
 // read at half the speed, and larger folios are taken from memory that was not in
@@ -70,7 +75,7 @@ func (s *images) start(server *fuse.Server, choice PageCache, device uint64) err
 	switch {
 	case choice == PageCacheFUSE:
 		return nil
-	case server.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH == 0:
+	case !passesThrough(server):
 		return errNoPassthrough
 	case os.Geteuid() != 0:
 		return os.ErrPermission

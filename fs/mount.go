@@ -59,11 +59,11 @@ type filesystem struct {
 
 	pinned *pinned // bytes of blocks that READs may hold
 	visits visits
-	crowd  crowd
+	crowd  *crowd
 
 	passes     func(fd int) bool // the kernel lets files be passed through to fd
 	images     *images
-	imageCrowd crowd // READs of images
+	imageCrowd *crowd // READs of images
 	lingering  lingering
 
 	life     context.Context // ends with the mount
@@ -76,7 +76,7 @@ type filesystem struct {
 
 func newFilesystem(opt Options) *filesystem {
 	life, end := context.WithCancel(context.Background())
-	fs := &filesystem{
+	return &filesystem{
 		log:      opt.Logger,
 		source:   opt.Source,
 		began:    time.Now(),
@@ -87,17 +87,15 @@ func newFilesystem(opt Options) *filesystem {
 		payloads: sync.Pool{New: func() any { return new([]byte) }},
 		pinned:   newPinned(opt.CacheSize / 2),
 		visits:   newVisits(),
-		images:   newImages(opt.Logger),
+		crowd:    newCrowd(maxBackground / 2),
 
-		lingering: newLingering(),
-		life:      life,
-		end:       end,
+		images:     newImages(opt.Logger),
+		imageCrowd: newCrowd(math.MaxInt64),
+		lingering:  newLingering(),
+
+		life: life,
+		end:  end,
 	}
-	fs.crowd = crowd{most: maxBackground / 2}
-	fs.crowd.patience.Store(int64(shedAfter))
-	fs.imageCrowd = crowd{most: math.MaxInt64}
-	fs.imageCrowd.patience.Store(int64(shedAfter))
-	return fs
 }
 
 // close stops the workers and frees the cache. No request may be running. The

@@ -64,11 +64,10 @@ func (opt Options) withDefaults() (Options, error) {
 	if opt.CacheSize < MinCacheSize {
 		return opt, fmt.Errorf("cache size %d is too small: give at least %d bytes", opt.CacheSize, MinCacheSize)
 	}
-	switch opt.PageCache {
-	case "":
+	if opt.PageCache == "" {
 		opt.PageCache = PageCacheAuto
-	case PageCacheAuto, PageCacheEROFS, PageCacheFUSE:
-	default:
+	}
+	if !opt.PageCache.Valid() {
 		return opt, fmt.Errorf("page cache %q: give %s, %s or %s", opt.PageCache, PageCacheAuto, PageCacheEROFS, PageCacheFUSE)
 	}
 	if opt.Jobs == 0 {

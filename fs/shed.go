@@ -28,6 +28,12 @@ type crowd struct {
 	shed     atomic.Uint64
 }
 
+func newCrowd(most int64) *crowd {
+	c := &crowd{most: most}
+	c.patience.Store(int64(shedAfter))
+	return c
+}
+
 // watch gives a context for a READ of so many bytes, which ends with the cause
 // errShed when it is to make way. done frees what it holds.
 func (c *crowd) watch(ctx context.Context, bytes int, direct bool) (_ context.Context, done func()) {

@@ -96,10 +96,7 @@ func (a *mountArgs) read(c *cli.Context) (err error) {
 	if c.IsSet("cache-size") && a.cacheSize < fs.MinCacheSize {
 		return usagef("--cache-size %d: give at least %s", int64(a.cacheSize), humanize.IBytes(fs.MinCacheSize))
 	}
-	a.pageCache = c.String("page-cache")
-	switch fs.PageCache(a.pageCache) {
-	case fs.PageCacheAuto, fs.PageCacheEROFS, fs.PageCacheFUSE:
-	default:
+	if a.pageCache = c.String("page-cache"); !fs.PageCache(a.pageCache).Valid() {
 		return usagef("--page-cache %s: give auto, erofs or fuse", a.pageCache)
 	}
 	a.allowOther = c.Bool("allow-other")

@@ -47,7 +47,6 @@ const (
 	opRead        = 15
 	opRelease     = 18
 	opInit        = 26
-	opInterrupt   = 36
 	opDestroy     = 38
 	opBatchForget = 42
 )
@@ -152,7 +151,7 @@ func (c *connection) handle(req []byte) {
 			return
 		}
 		fallthrough
-	default: // opInterrupt among them: a READ is not cut short
+	default: // INTERRUPT among them: a READ is not cut short
 		c.reply(in.Unique, syscall.ENOSYS)
 	}
 }
