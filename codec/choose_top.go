@@ -94,13 +94,29 @@ func (t *topChooser) init(elem Elem, fast bool) {
 // top mantissa bits go with the exponent, and where the sign goes. It is not
 // ok if no alphabet of 256 symbols holds any.
 func (t *topChooser) choose(h *histogram) (m measured) {
-	finest := max(t.mantissa-topLevels+1, 0)
+	finest := t.finest()
 	t.levels[0] = h.coarser(finest, t.levels[0].counts)
 	t.chooseCoarse(&t.levels[0])
-	if t.mayBeFiner(h) {
+	if t.mayBeFiner(h.occurAtMost) {
 		t.chooseFine(h, finest)
 	}
 	return t.measured()
+}
+
+// finest is how many mantissa bits the finest of levels cuts off.
+func (t *topChooser) finest() int { return max(t.mantissa-topLevels+1, 0) }
+
+// chooseUpper is choose for the 16-bit units of data, of which it has c count the
+// upper bits alone. It is not ok if that does not settle it.
+func (t *topChooser) chooseUpper(c *counter, data []byte) (m measured, ok bool) {
+	h := c.countUpper16(data, t.joined)
+	t.joined = h.counts
+	t.levels[0] = h.coarser(t.finest()-h.shift, t.levels[0].counts)
+	t.chooseCoarse(&t.levels[0])
+	if t.mayBeFiner(func(limit int) bool { return occurAtMost(data, limit) }) {
+		return m, false
+	}
+	return t.measured(), true
 }
 
 // mayJoin tells whether a and b together may take at most so many bits more
@@ -151,11 +167,11 @@ func (t *topChooser) measured() (m measured) {
 // mayBeFiner tells whether more mantissa bits than chooseCoarse looked at may
 // make the symbols cheaper yet: where each made them so and size counts most, and
 // where few units occur at all.
-func (t *topChooser) mayBeFiner(h *histogram) bool {
+func (t *topChooser) mayBeFiner(occurAtMost func(limit int) bool) bool {
 	if t.tooMany || t.levels[0].shift == 0 {
 		return false
 	}
-	return t.stillCheaper && !t.fast || h.occurAtMost(min(fewUnits, t.n/2))
+	return t.stillCheaper && !t.fast || occurAtMost(min(fewUnits, t.n/2))
 }
 
 // chooseCoarse looks at finest and what is coarser.

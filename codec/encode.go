@@ -30,20 +30,19 @@ type Encoder struct {
 	stored  int  // the model that stores bytes as they are, or -1
 	at      int  // how many of its bytes are coded
 
-	apart      apart
-	count      counter
-	top        topChooser
-	rans       ransEncoder
-	huffman    huffmanEncoder
-	contexts   contextEncoder
-	finder     contextFinder
-	zstd       *zstd.Encoder
-	zstdBetter *zstd.Encoder
-	zstdDict   *zstd.Encoder // by the dictionary of profile
-	repeats    repeats
-	trial      *zstd.Encoder
-	trialled   []byte
-	selected   []byte // what a selection leaves of a block
+	apart    apart
+	count    counter
+	top      topChooser
+	rans     ransEncoder
+	huffman  huffmanEncoder
+	contexts contextEncoder
+	finder   contextFinder
+	zstd     *zstd.Encoder
+	zstdDict *zstd.Encoder // by the dictionary of profile
+	repeats  repeats
+	trial    *zstd.Encoder
+	trialled []byte
+	selected []byte // what a selection leaves of a block
 }
 
 // NewEncoder gives an Encoder for m; blockLen 0 means DefaultBlockLen.
@@ -313,19 +312,16 @@ func (e *Encoder) appendStream(dst []byte, s *stream, symbols, symbols0 []byte, 
 }
 
 // zstdEncoder is the strongest for the methods that are named after it, and for
-// scape at the level Small: it takes four times as long as the next, which makes
+// scape at the level Small: it takes several times as long as the other, which makes
 // what repeats itself larger by a few thousandths.
 func (e *Encoder) zstdEncoder() *zstd.Encoder {
-	if !e.scape || e.level == Small {
-		return encoderAt(&e.zstd, zstd.SpeedBestCompression)
-	}
-	if e.fast() {
+	if e.scape && e.level != Small {
 		return e.trialEncoder()
 	}
-	return encoderAt(&e.zstdBetter, zstd.SpeedBetterCompression)
+	return encoderAt(&e.zstd, zstd.SpeedBestCompression)
 }
 
-// trialEncoder is the encoder of samples.
+// trialEncoder is a quick one, for samples and where speed counts.
 func (e *Encoder) trialEncoder() *zstd.Encoder { return encoderAt(&e.trial, zstd.SpeedDefault) }
 
 // encoderAt gives the encoder at z, made when it is first asked for.

@@ -251,26 +251,36 @@ func fitFrequencies(counts []uint32) frequencies {
 			left -= int(f[i])
 		}
 	}
-	for ; left > 0; left-- {
-		f[bestStep(counts, f, 1)]++
+	step := 1
+	if left < 0 {
+		step = -1
 	}
-	for ; left < 0; left++ {
-		f[bestStep(counts, f, -1)]--
+	var costs [maxSymbols]float64
+	for i, c := range counts {
+		costs[i] = stepCost(c, f[i], step)
+	}
+	for ; left != 0; left -= step {
+		i := cheapest(costs[:len(counts)])
+		f[i] += uint16(step)
+		costs[i] = stepCost(counts[i], f[i], step)
 	}
 	return f
 }
 
-// bestStep is the symbol whose frequency changes by step at the least cost.
-func bestStep(counts []uint32, f frequencies, step int) int {
-	best, bestCost := -1, math.Inf(1)
-	for i, c := range counts {
-		if c == 0 || step < 0 && f[i] == 1 || step > 0 && f[i] == ransTotal-1 {
-			continue
-		}
-		// d log2(f) is close enough to step/f to rank the candidates.
-		cost := -float64(c) * float64(step) / (float64(f[i]) + float64(step)/2)
-		if cost < bestCost {
-			best, bestCost = i, cost
+// stepCost is about what it costs to change the frequency of a symbol by step: d
+// log2(f) is close enough to step/f to rank the candidates.
+func stepCost(count uint32, f uint16, step int) float64 {
+	if count == 0 || step < 0 && f == 1 || step > 0 && f == ransTotal-1 {
+		return math.Inf(1)
+	}
+	return -float64(count) * float64(step) / (float64(f) + float64(step)/2)
+}
+
+// cheapest gives the first of the least costs.
+func cheapest(costs []float64) (best int) {
+	for i, c := range costs {
+		if c < costs[best] {
+			best = i
 		}
 	}
 	return best

@@ -48,7 +48,7 @@ const trialGain = 0.95
 func (e *Encoder) sampleSize(s *split, sample []byte, most float64) float64 {
 	streams := e.apart.take(s, sample)
 	repeats := e.repeats.any(e.level.telling(streams))
-	if !repeats && (e.fast() || entropyOf(streams) >= zstdMargin*most*float64(len(sample))) {
+	if !repeats && (e.level != Small || entropyOf(streams) >= zstdMargin*most*float64(len(sample))) {
 		return math.Inf(1)
 	}
 	size := 0
@@ -66,7 +66,7 @@ func (e *Encoder) sampleSize(s *split, sample []byte, most float64) float64 {
 // telling gives the planes that are looked at for repeats. Where speed counts the
 // lower of two will do, which repeats nothing by chance.
 func (l Level) telling(planes [][]byte) [][]byte {
-	if l == Fast && len(planes) == 2 {
+	if l != Small && len(planes) == 2 {
 		return planes[:1]
 	}
 	return planes

@@ -22,10 +22,19 @@ func (l Level) linesFor(n int) int {
 	return 8
 }
 
+// fewToCount is how many units are not counted by all their bits at once: less is
+// done with the counts of the upper ones, and of few units all are seldom wanted.
+const fewToCount = 1 << 16
+
 // measure finds the cheapest split of data: by a sample, if that settles it.
 func (e *Encoder) measure(data []byte, elem Elem) measured {
 	if lines := e.level.linesFor(len(data) / 2); elem.Width == 2 && lines > 1 {
 		if m := e.top.choose(e.count.sample(data, lines)); m.isCertain() {
+			return m
+		}
+	}
+	if elem.Width == 2 && len(data)/2 < fewToCount {
+		if m, ok := e.top.chooseUpper(&e.count, data); ok {
 			return m
 		}
 	}
