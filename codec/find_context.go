@@ -58,7 +58,11 @@ const minContextElements = 1000
 type search struct {
 	// The bits an element they must save, as each takes longer to decode; a
 	// sixteenth of them is enough too.
-	minGain  float64
+	minGain float64
+	// The share of what places promise that is counted on: a large promise, of
+	// scales that differ by octaves, is kept by a quarter at best, and to count it out
+	// takes as long as to code.
+	kept     float64
 	places   int // elements in a sample of those at places
 	perPlace int // and of each place, if that is more
 	buckets  int // elements to find buckets by
@@ -73,10 +77,10 @@ type search struct {
 
 func (l Level) search(n int) search {
 	if l == Small {
-		return search{minGain: 0.005, places: 1 << 14, perPlace: 8, buckets: 1 << 13, sample: 1 << 14,
+		return search{minGain: 0.005, kept: 1, places: 1 << 14, perPlace: 8, buckets: 1 << 13, sample: 1 << 14,
 			exact: 4, pairs: 3, steps: []int{1, 2, 4}, classes: []int{4, 8, 14}}
 	}
-	s := search{minGain: 0.6, places: 1 << 11, perPlace: 4, buckets: 1 << 10, glance: 1 << 8, sample: 1 << 11,
+	s := search{minGain: 0.6, kept: 1. / 3, places: 1 << 9, perPlace: 2, buckets: 1 << 9, glance: 1 << 8, sample: 1 << 11,
 		exact: 1, steps: []int{2}, classes: []int{14}}
 	if n < 1<<15 {
 		s.steps, s.classes = []int{1}, []int{6}
@@ -133,7 +137,7 @@ func (f *contextFinder) screen(part Part, search search) (list []candidate) {
 	}
 	n := f.n
 	for _, a := range part.axes(n)[1:] { // the first has one place alone
-		add(candidate{promise: f.placesPromise(a, search), axes: []axis{a}})
+		add(candidate{promise: search.kept * f.placesPromise(a, search), axes: []axis{a}})
 	}
 	places := byPromise(list, search.exact)
 	list = nil
