@@ -106,17 +106,16 @@ func (t *topChooser) choose(h *histogram) (m measured) {
 // finest is how many mantissa bits the finest of levels cuts off.
 func (t *topChooser) finest() int { return max(t.mantissa-topLevels+1, 0) }
 
-// chooseUpper is choose for the 16-bit units of data, of which it has c count the
-// upper bits alone. It is not ok if that does not settle it.
-func (t *topChooser) chooseUpper(c *counter, data []byte) (m measured, ok bool) {
-	h := c.countUpper16(data, t.joined)
-	t.joined = h.counts
+// chooseUpper is choose for the units of data, which h counts by their upper bits. It
+// is not ok if that does not settle it.
+func (t *topChooser) chooseUpper(h *histogram, data []byte) (m measured, ok bool) {
 	t.levels[0] = h.coarser(t.finest()-h.shift, t.levels[0].counts)
 	t.chooseCoarse(&t.levels[0])
 	if t.mayBeFiner(func(limit int) bool { return occurAtMost(data, limit) }) {
 		return m, false
 	}
-	return t.measured(), true
+	m = t.measured()
+	return m, m.isCertain()
 }
 
 // mayJoin tells whether a and b together may take at most so many bits more

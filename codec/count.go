@@ -32,7 +32,7 @@ func (c *counter) count(data []byte, width int) *histogram {
 	if width == 2 {
 		c.countUnits(data)
 	} else {
-		c.countUpper(data)
+		c.countUpperHalves(data)
 	}
 	if vectors {
 		h.lo, h.hi, _ = rangeOf(data)
@@ -81,8 +81,8 @@ func (c *counter) countUnits(data []byte) {
 	}
 }
 
-// countUpper counts the units of elements of four bytes.
-func (c *counter) countUpper(data []byte) {
+// countUpperHalves counts the units of elements of four bytes.
+func (c *counter) countUpperHalves(data []byte) {
 	a, b := &c.tables[0], &c.tables[1]
 	for ; len(data) >= 16; data = data[16:] {
 		v, w := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
@@ -94,67 +94,6 @@ func (c *counter) countUpper(data []byte) {
 	for ; len(data) >= 4; data = data[4:] {
 		a[binary.LittleEndian.Uint16(data[2:])]++
 	}
-}
-
-// upperBits is how many bits of 16-bit units countUpper16 looks at.
-const upperBits = 12
-
-// upperTables count units by their upper bits. They stay in the first-level
-// cache; the same bits come again soon, and four tables keep a count from waiting
-// for the last one. As far apart as they are, they share no place in the cache.
-type upperTables [4][1<<upperBits + 144]uint32
-
-// countUpper16 is count(data, 2).coarser(16-upperBits), in less time: there is less
-// to move out of the tables. It counts in buf, if that is long enough.
-func (c *counter) countUpper16(data []byte, buf []uint32) histogram {
-	const cut = 16 - upperBits
-	h := histogram{n: len(data) / 2, shift: cut}
-	h.lo, h.hi, _ = rangeOf(data)
-	if h.hi <= h.lo {
-		h.lo, h.hi = 1, 1
-	}
-	h.lo, h.hi = h.lo>>cut, (h.hi-1)>>cut+1
-	c.upper.count(data)
-	size := 2 * (h.hi - h.lo)
-	h.counts = slices.Grow(buf[:0], size)[:size]
-	clear(h.counts)
-	for t := range c.upper {
-		h.takeFrom(c.upper[t][:1<<upperBits])
-	}
-	h.placeZero()
-	return h
-}
-
-// count counts 16-bit units, eight at a time.
-func (t *upperTables) count(data []byte) {
-	const cut, mask = 16 - upperBits, 1<<upperBits - 1
-	for ; len(data) >= 16; data = data[16:] {
-		v, w := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
-		t[0][v>>cut&mask]++
-		t[1][v>>(16+cut)&mask]++
-		t[2][v>>(32+cut)&mask]++
-		t[3][v>>(48+cut)]++
-		t[0][w>>cut&mask]++
-		t[1][w>>(16+cut)&mask]++
-		t[2][w>>(32+cut)&mask]++
-		t[3][w>>(48+cut)]++
-	}
-	for ; len(data) >= 2; data = data[2:] {
-		t[0][binary.LittleEndian.Uint16(data)>>cut]++
-	}
-}
-
-// occurAtMost tells whether there are at most limit different 16-bit units.
-func occurAtMost(data []byte, limit int) bool {
-	var met [1 << 16 / 64]uint64
-	n := 0
-	for ; len(data) >= 2 && n <= limit; data = data[2:] {
-		unit := binary.LittleEndian.Uint16(data)
-		word, bit := &met[unit>>6], unit&63
-		n += int(^*word >> bit & 1)
-		*word |= 1 << bit
-	}
-	return n <= limit
 }
 
 // rangeBlock is how many magnitudes are looked at together for their range.
@@ -210,29 +149,34 @@ func (c *counter) take(h *histogram, tables, top int) {
 	if h.hi <= h.lo {
 		h.lo, h.hi = 1, 1
 	}
+	c.clearCounts(h)
+	for t := range tables {
+		h.takeFrom(c.tables[t][:2<<top], 1)
+	}
+}
+
+// clearCounts gives h its counts, all zero.
+func (c *counter) clearCounts(h *histogram) {
 	size := 2 * (h.hi - h.lo)
 	c.counts = slices.Grow(c.counts[:0], size)[:size]
 	clear(c.counts)
 	h.counts = c.counts
-	for t := range tables {
-		h.takeFrom(c.tables[t][:2<<top])
-	}
 }
 
-// takeFrom moves the counts of a table out, whose upper half has those of the
-// negative units.
-func (h *histogram) takeFrom(table []uint32) {
+// takeFrom moves the counts of a table out, so many times, of which the upper half
+// has those of the negative units.
+func (h *histogram) takeFrom(table []uint32, times uint32) {
 	sign := len(table) / 2
 	for s := range h.zero {
-		h.zero[s] += table[s*sign]
+		h.zero[s] += times * table[s*sign]
 		table[s*sign] = 0
 	}
 	plus, minus := table[h.lo:h.hi], table[sign+h.lo:sign+h.hi]
 	minus = minus[:len(plus)]
 	counts := h.counts[:2*len(plus)]
 	for i, v := range plus {
-		counts[2*i] += v
-		counts[2*i+1] += minus[i]
+		counts[2*i] += times * v
+		counts[2*i+1] += times * minus[i]
 	}
 	clear(plus)
 	clear(minus)

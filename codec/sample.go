@@ -1,7 +1,5 @@
 package codec
 
-import "encoding/binary"
-
 // Counting only some of a run's units, where those tell enough. What may occur
 // is known all the same: the range of all units is looked at, which takes a
 // tenth of the time.
@@ -22,45 +20,42 @@ func (l Level) linesFor(n int) int {
 	return 8
 }
 
-// fewToCount is how many units are not counted by all their bits at once: less is
-// done with the counts of the upper ones, and of few units all are seldom wanted.
+// fewToCount is how many units are counted by their upper bits first: of more, all
+// bits are wanted more often than not.
 const fewToCount = 1 << 16
 
-// measure finds the cheapest split of data: by a sample, if that settles it.
+// measure finds the cheapest split of data: by a sample or by upper bits, if that
+// settles it.
 func (e *Encoder) measure(data []byte, elem Elem) measured {
-	if lines := e.level.linesFor(len(data) / 2); elem.Width == 2 && lines > 1 {
-		if m := e.top.choose(e.count.sample(data, lines)); m.isCertain() {
+	n := len(data) / 2
+	if lines := e.level.linesFor(n); elem.Width == 2 && lines > 1 {
+		if m, ok := e.top.chooseUpper(e.count.sample(data, lines), data); ok {
 			return m
 		}
-	}
-	if elem.Width == 2 && len(data)/2 < fewToCount {
-		if m, ok := e.top.chooseUpper(&e.count, data); ok {
+	} else if elem.Width == 2 && n < fewToCount {
+		if m, ok := e.top.chooseUpper(e.count.countUpper(data), data); ok {
 			return m
 		}
 	}
 	return e.top.choose(e.count.count(data, int(elem.Width)))
 }
 
-// sample is count for 16-bit units, of which it counts one line in so many, as
-// often as there are lines, and the rest behind them.
+// sample is countUpper, of which it counts one line in so many, as often as there
+// are lines, and the rest behind them.
 func (c *counter) sample(data []byte, lines int) *histogram {
-	const top = 15
-	h := &histogram{n: len(data) / 2, sampled: true}
-	var zero bool
-	h.lo, h.hi, zero = rangeOf(data)
+	h, zero := c.startUpper(data)
+	h.sampled = true
 	group := lines * sampleLine
 	rest := data
 	for k := uint32(0); len(rest) >= group; k++ {
 		const golden = 0x9e3779b1 // rows may have the length of a group
 		at := int(k*golden>>16) % lines * sampleLine
-		c.countUnits(rest[at : at+sampleLine])
+		c.upper.count(rest[at : at+sampleLine])
 		rest = rest[group:]
 	}
-	c.take(h, 2, top)
-	h.scale(uint32(lines))
-	for ; len(rest) >= 2; rest = rest[2:] {
-		h.add(binary.LittleEndian.Uint16(rest), top)
-	}
+	c.takeUpper(h, uint32(lines))
+	c.upper.count(rest)
+	c.takeUpper(h, 1)
 	if zero {
 		for s := range h.zero {
 			missing := 1 - min(h.zero[s], 1)
@@ -68,25 +63,6 @@ func (c *counter) sample(data []byte, lines int) *histogram {
 			h.n += int(missing)
 		}
 	}
+	h.placeZero()
 	return h
-}
-
-// scale counts everything so many times.
-func (h *histogram) scale(by uint32) {
-	for s := range h.zero {
-		h.zero[s] *= by
-	}
-	for i := range h.counts {
-		h.counts[i] *= by
-	}
-}
-
-// add counts a unit within the range, with its sign in bit top.
-func (h *histogram) add(unit uint16, top int) {
-	sign, magnitude := int(unit>>top), int(unit)&(1<<top-1)
-	if magnitude == 0 {
-		h.zero[sign]++
-		return
-	}
-	h.counts[2*(magnitude-h.lo)+sign]++
 }
