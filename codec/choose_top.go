@@ -23,8 +23,9 @@ const fastBit = 0.035
 // choice is a way of taking units apart and its cost in bits: of the symbols,
 // their tables and the raw bits.
 type choice struct {
-	split split
-	freq  values
+	split split  // has its alphabet once that is settled
+	freq  values // like it
+	used  int    // values
 	cost  float64
 }
 
@@ -71,13 +72,7 @@ type measured struct {
 }
 
 // isFine tells whether the symbols have more mantissa bits than coarse.
-func (m *measured) isFine() bool {
-	raw := m.split.raw
-	if m.split.sign == signRaw {
-		raw--
-	}
-	return m.ok && raw < m.coarse.shift
-}
+func (m *measured) isFine() bool { return m.ok && m.shift() < m.coarse.shift }
 
 // isCertain tells whether m can stand although a sample was counted: whatever
 // else occurs within the range of the units has a symbol.
@@ -128,7 +123,7 @@ func (t *topChooser) mayJoin(a, b *measured, more float64) bool {
 	together := a.exponents.join(&b.exponents, t.joined)
 	t.joined = together.counts
 	entropy, _ := together.entropy(signRaw)
-	return entropy-a.entropy-b.entropy <= more+float64(tableBitsPerSymbol*min(len(a.freq.value), len(b.freq.value)))
+	return entropy-a.entropy-b.entropy <= more+float64(tableBitsPerSymbol*min(a.used, b.used))
 }
 
 // chooseJoined is choose for two runs together. Only if more mantissa bits were
@@ -152,15 +147,46 @@ func (t *topChooser) chooseJoined(a, b *measured, limit float64, count func() *h
 
 // measured gives what was found.
 func (t *topChooser) measured() (m measured) {
-	m.choice, m.ok = t.settle()
+	m.cost, m.used, m.ok = t.cost, t.used, t.at != nil
 	m.coarse, m.exponents = t.levels[0], t.levels[t.last]
 	m.entropy, _ = m.exponents.entropy(signRaw)
+	if m.ok {
+		m.split = split{kind: splitTop, width: int(t.elem.Width), raw: t.at.shift, sign: t.sign}
+		if t.sign == signRaw {
+			m.split.raw++
+		}
+		if m.coarse.sampled || m.isFine() {
+			m.settleBy(t.at)
+		}
+	}
 	fine, coarse := len(m.coarse.counts), len(m.exponents.counts)
 	counts := make([]uint32, fine+coarse)
 	copy(counts, m.coarse.counts)
 	copy(counts[fine:], m.exponents.counts)
 	m.coarse.counts, m.exponents.counts = counts[:fine:fine], counts[fine:]
 	return m
+}
+
+// settle gives the choice its alphabet and counts: most runs are joined to longer
+// ones before they want them.
+func (m *measured) settle() {
+	if m.ok && m.freq.value == nil {
+		h := m.coarse.coarser(m.shift()-m.coarse.shift, nil)
+		m.settleBy(&h)
+	}
+}
+
+func (m *measured) settleBy(h *histogram) {
+	m.freq = h.values(m.split.sign, m.used)
+	m.split.alpha, m.ok = newAlphabet(m.freq.present(), 1<<m.split.valueBits())
+}
+
+// shift is how many bits of the magnitudes are not in the symbols.
+func (m *measured) shift() int {
+	if m.split.sign == signRaw {
+		return m.split.raw - 1
+	}
+	return m.split.raw
 }
 
 // mayBeFiner tells whether more mantissa bits than chooseCoarse looked at may
@@ -254,19 +280,4 @@ func (h *histogram) isScattered() bool {
 		return hi > maxSymbols && hi-lo >= maxSymbols
 	}
 	return hi-lo > maxSymbols
-}
-
-// settle gives the cheapest split.
-func (t *topChooser) settle() (c choice, ok bool) {
-	if t.at == nil {
-		return c, false
-	}
-	s := split{kind: splitTop, width: int(t.elem.Width), raw: t.at.shift, sign: t.sign}
-	if t.sign == signRaw {
-		s.raw++
-	}
-	c.freq = t.at.values(t.sign, t.used)
-	s.alpha, ok = newAlphabet(c.freq.present(), 1<<s.valueBits())
-	c.split, c.cost = s, t.cost
-	return c, ok
 }

@@ -22,25 +22,45 @@ type histogram struct {
 // coarser cuts off so many more bits. It counts in buf, if that is long enough.
 func (h *histogram) coarser(by int, buf []uint32) histogram {
 	c := histogram{n: h.n, shift: h.shift + by, zero: h.zero, lo: h.lo >> by, hi: (h.hi-1)>>by + 1, sampled: h.sampled}
-	c.counts = slices.Grow(buf[:0], 2*(c.hi-c.lo))[:2*(c.hi-c.lo)]
+	if by == 0 {
+		c.counts = append(buf[:0], h.counts...)
+		c.placeZero()
+		return c
+	}
+	c.counts = slices.Grow(buf[:0], 2*(c.hi-c.lo))[:0]
 	counts := h.counts
-	for at, m := 0, c.lo; at < len(c.counts); at, m = at+2, m+1 {
-		n := min(2*((m+1)<<by-max(h.lo, m<<by)), len(counts))
-		var plus, minus uint32
-		these := counts[:n]
-		for ; len(these) >= 8; these = these[8:] {
-			plus += these[0] + these[2] + these[4] + these[6]
-			minus += these[1] + these[3] + these[5] + these[7]
+	if c.lo < c.hi { // even if nothing but zero occurs
+		first := min(2*((c.lo+1)<<by-h.lo), len(counts))
+		c.add(counts[:first])
+		counts = counts[first:]
+	}
+	if by == 1 {
+		for ; len(counts) >= 4; counts = counts[4:] {
+			c.counts = append(c.counts, counts[0]+counts[2], counts[1]+counts[3])
 		}
-		for ; len(these) >= 2; these = these[2:] {
-			plus += these[0]
-			minus += these[1]
-		}
-		c.counts[at], c.counts[at+1] = plus, minus
-		counts = counts[n:]
+	}
+	for n := 2 << by; len(counts) >= n; counts = counts[n:] {
+		c.add(counts[:n])
+	}
+	if len(counts) > 0 {
+		c.add(counts)
 	}
 	c.placeZero()
 	return c
+}
+
+// add appends the sums of counts, of both signs.
+func (h *histogram) add(counts []uint32) {
+	var plus, minus uint32
+	for ; len(counts) >= 8; counts = counts[8:] {
+		plus += counts[0] + counts[2] + counts[4] + counts[6]
+		minus += counts[1] + counts[3] + counts[5] + counts[7]
+	}
+	for ; len(counts) >= 2; counts = counts[2:] {
+		plus += counts[0]
+		minus += counts[1]
+	}
+	h.counts = append(h.counts, plus, minus)
 }
 
 // placeZero counts zero with the magnitudes that cannot be told from it.

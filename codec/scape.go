@@ -72,6 +72,9 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 		}
 		runs = append(runs, next)
 	}
+	for i := range runs {
+		runs[i].top.settle()
+	}
 	return runs
 }
 
