@@ -11,7 +11,7 @@ import (
 func TestSample(t *testing.T) {
 	c := new(counter)
 	for kind, data := range testData(70004) {
-		whole := cloned(c.count(data, 2))
+		whole := c.count(data, 2).coarser(upperCut, nil)
 		for _, lines := range []int{2, 4, 16} {
 			h := c.sample(data, lines)
 			n := int(h.zero[0] + h.zero[1])
@@ -26,7 +26,7 @@ func TestSample(t *testing.T) {
 			}
 		}
 	}
-	if c.tables != [2][1 << 16]uint32{} {
+	if c.tables != [2][1 << 16]uint32{} || c.upper != (upperTables{}) {
 		t.Error("the tables are not clear")
 	}
 }
@@ -68,6 +68,7 @@ func TestSampleIsNearlyAsGood(t *testing.T) {
 		} else {
 			r.set(e.top.choose(e.count.count(data, 2)))
 		}
+		r.top.settle()
 		if r.top.coarse.sampled != sampled {
 			t.Fatalf("sampled: %t, want %t", r.top.coarse.sampled, sampled)
 		}
