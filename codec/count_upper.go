@@ -13,7 +13,7 @@ const (
 
 // upperTables count units by their upper bits. They stay in the first-level cache;
 // the same bits come again soon, and four tables keep a count from waiting for the
-// last one. So far apart, they share no place in the cache.
+// last one, and their odd length the same bits of two from sharing a set of the cache.
 type upperTables [4][1<<upperBits + 144]uint32
 
 // countUpper is count(data, 2).coarser(upperCut). It is valid until the next call.
