@@ -15,7 +15,7 @@ const (
 // More memory than keeps the workers busy only has to be found, and cleared.
 const (
 	leastReadahead  = 32 << 20
-	readaheadPerJob = 4 * pieceLen
+	readaheadPerJob = 2 * pieceLen
 )
 
 // Options say what to mount and what it may use. The zero value of every
@@ -30,12 +30,13 @@ type Options struct {
 
 	// Readahead is how many bytes are decoded ahead of one sequential
 	// reader, at most; ahead of all together twice as many, and no more than a
-	// quarter of the cache. 0 means 4 MiB for each of Jobs and at least 32, which keeps
+	// quarter of the cache. 0 means 2 MiB for each of Jobs and at least 32, which keeps
 	// them busy; a negative number means none.
 	Readahead int64
 
-	// Jobs is how many blocks are decoded ahead at the same time. 0 means
-	// one for each processor.
+	// Jobs is how many blocks are read and decoded ahead at the same time. 0 means as
+	// many as the threads that Go runs at once (GOMAXPROCS). Both had better be more
+	// than the processors: see the command mount.
 	Jobs int
 
 	// PageCache is where the kernel keeps what it has read. "" means

@@ -94,8 +94,11 @@ func sizeFlag(name, usage string, size *byteSize) cli.Flag {
 	return &cli.GenericFlag{Name: name, Usage: usage, Value: size}
 }
 
-func jobsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "jobs", Usage: "work on `N` chunks at once", DefaultText: "one for each processor"}
+// oneEach is how many jobs there are if nothing else is said.
+const oneEach = "one for each processor"
+
+func jobsFlag(otherwise string) cli.Flag {
+	return &cli.IntFlag{Name: "jobs", Usage: "work on `N` chunks at once", DefaultText: otherwise}
 }
 
 func jobs(c *cli.Context) (int, error) {

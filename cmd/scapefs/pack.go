@@ -35,7 +35,7 @@ func packCommand() *cli.Command {
 			&cli.StringFlag{Name: "level", Value: codec.Balanced.String(), Usage: "weigh size against speed by `L`: fast, balanced or small"},
 			&cli.StringFlag{Name: "profile", Usage: "code by the `PROFILE` that train made, with a codec that needs one"},
 			sizeFlag("chunk-size", "original `BYTES` of a chunk, as 4MiB", &chunk),
-			jobsFlag(),
+			jobsFlag(oneEach),
 			&cli.BoolFlag{Name: "force", Usage: "overwrite files in OUT that are no copies of the source's, and archives of other states of them"},
 			&cli.BoolFlag{Name: "follow-symlinks", Usage: "take what links in a folder point to; without it they stay links"},
 			&cli.BoolFlag{Name: "replace", Usage: "remove each original once its archive is on disk and decodes to it"},

@@ -26,7 +26,7 @@ func unpackCommand() *cli.Command {
 			"Run again, it goes on where it stopped.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `OUT`, a file or a folder"},
-			jobsFlag(),
+			jobsFlag(oneEach),
 			&cli.BoolFlag{Name: "force", Usage: "overwrite files that exist"},
 			&cli.BoolFlag{Name: "follow-symlinks", Usage: "take what links in a folder point to; without it they stay links"},
 		},

@@ -20,7 +20,7 @@ func verifyCommand() *cli.Command {
 		Usage:       "decode archives and check every checksum",
 		ArgsUsage:   "SRC...",
 		Description: "SRC is an archive, or a folder whose archives are all verified.\nExits with 3 if any is corrupt, and says which chunk.",
-		Flags:       []cli.Flag{jobsFlag()},
+		Flags:       []cli.Flag{jobsFlag(oneEach)},
 		Action:      verify,
 	}
 }

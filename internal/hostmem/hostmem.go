@@ -4,6 +4,7 @@
 package hostmem
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -12,19 +13,23 @@ import (
 // pageSize is the smallest that pages are.
 const pageSize = 4 << 10
 
-// Back takes n bytes of memory, writes to every page, and frees them: free
-// memory that the host now stands behind, for a second or two.
-func Back(n int64) error {
+// Back takes n bytes of memory in large pages and as many in small ones, writes to
+// every page, and frees them: free memory that the host now stands behind, for a
+// second or two, whatever the length of the blocks that are taken next.
+func Back(n int64) (err error) {
 	if n <= 0 {
 		return nil
 	}
-	b, err := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		return fmt.Errorf("take %d bytes: %w", n, err)
+	for _, advice := range [...]int{unix.MADV_HUGEPAGE, unix.MADV_NOHUGEPAGE} {
+		b, failed := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if failed != nil {
+			return fmt.Errorf("take %d bytes: %w", n, failed)
+		}
+		defer func() { err = errors.Join(err, unix.Munmap(b)) }()
+		_ = unix.Madvise(b, advice) // there may be no large pages
+		for i := 0; i < len(b); i += pageSize {
+			b[i] = 1
+		}
 	}
-	_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // faster where there are huge pages
-	for i := 0; i < len(b); i += pageSize {
-		b[i] = 1
-	}
-	return unix.Munmap(b)
+	return nil
 }
