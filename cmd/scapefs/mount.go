@@ -47,7 +47,7 @@ func mountCommandOf(a *mountArgs) *cli.Command {
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay; an interrupt unmounts"},
 			sizeFlag("cache-size", "hold up to `BYTES` of decoded data (default: a quarter of the memory limit)", &a.cacheSize),
 			sizeFlag("readahead", "decode up to `BYTES` ahead of a sequential reader; 0 for none (default: 4 MiB for each job, at least 32 MiB)", &a.readahead),
-			jobsFlag("two for each processor"),
+			jobsFlag("three for two processors"),
 			&cli.StringFlag{Name: "page-cache", Value: string(fs.PageCacheAuto),
 				Usage: "have the kernel keep what it has read in an image (`erofs`: faster, takes root), in FUSE's pages (fuse), or as it can (auto)"},
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users in"},
@@ -248,12 +248,13 @@ func limitMemory() {
 	}
 }
 
-// runBeyondProcessors has Go run twice as many threads at once as there are
+// runBeyondProcessors has Go run half as many threads again at once as there are
 // processors. One that waits for the disk is taken for running, for up to
-// milliseconds, and others that could run wait for it: about half of them do, when
-// a disk and the processors are equally fast. A number that the user set stays.
+// milliseconds, and others that could run wait for it; where all are busy, more
+// threads than that only stand in each other's way. A number that the user set stays.
 func runBeyondProcessors() {
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
+		n := runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(n + (n+1)/2)
 	}
 }
