@@ -46,7 +46,7 @@ func mountCommandOf(a *mountArgs) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay; an interrupt unmounts"},
 			sizeFlag("cache-size", "hold up to `BYTES` of decoded data (default: a quarter of the memory limit)", &a.cacheSize),
-			sizeFlag("readahead", "decode up to `BYTES` ahead of a sequential reader; 0 for none (default: 4 MiB for each job, at least 32 MiB)", &a.readahead),
+			sizeFlag("readahead", "decode up to `BYTES` ahead of a sequential reader; 0 for none (default: 2 MiB for each job, at least 32 MiB)", &a.readahead),
 			jobsFlag("three for two processors"),
 			&cli.StringFlag{Name: "page-cache", Value: string(fs.PageCacheAuto),
 				Usage: "have the kernel keep what it has read in an image (`erofs`: faster, takes root), in FUSE's pages (fuse), or as it can (auto)"},
