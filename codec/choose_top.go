@@ -72,12 +72,12 @@ type measured struct {
 }
 
 // isFine tells whether the symbols have more mantissa bits than coarse.
-func (m *measured) isFine() bool { return m.ok && m.shift() < m.coarse.shift }
+func (m *measured) isFine() bool { return m.ok && int(m.split.rankShift()) < m.coarse.shift }
 
 // isCertain tells whether m can stand although a sample was counted: whatever
 // else occurs within the range of the units has a symbol.
 func (m *measured) isCertain() bool {
-	return !m.coarse.sampled || m.ok && m.split.alpha.kind != alphabetList && !m.isFine()
+	return !m.coarse.sampled || m.ok && m.split.alpha.kind != alphabetList
 }
 
 func (t *topChooser) init(elem Elem, fast bool) {
@@ -171,7 +171,7 @@ func (t *topChooser) measured() (m measured) {
 // ones before they want them.
 func (m *measured) settle() {
 	if m.ok && m.freq.value == nil {
-		h := m.coarse.coarser(m.shift()-m.coarse.shift, nil)
+		h := m.coarse.coarser(int(m.split.rankShift())-m.coarse.shift, nil)
 		m.settleBy(&h)
 	}
 }
@@ -179,14 +179,6 @@ func (m *measured) settle() {
 func (m *measured) settleBy(h *histogram) {
 	m.freq = h.values(m.split.sign, m.used)
 	m.split.alpha, m.ok = newAlphabet(m.freq.present(), 1<<m.split.valueBits())
-}
-
-// shift is how many bits of the magnitudes are not in the symbols.
-func (m *measured) shift() int {
-	if m.split.sign == signRaw {
-		return m.split.raw - 1
-	}
-	return m.split.raw
 }
 
 // mayBeFiner tells whether more mantissa bits than chooseCoarse looked at may

@@ -119,7 +119,6 @@ func TestFindContext(t *testing.T) {
 		if !m.ok {
 			t.Fatal("no split")
 		}
-		m.settle()
 		base := m.choice
 		c, ok := e.finder.find(data, BF16, Part{Shape: shape}, base, Small, contextBlockLen)
 		return c, base, ok

@@ -24,7 +24,6 @@ func (h *histogram) coarser(by int, buf []uint32) histogram {
 	c := histogram{n: h.n, shift: h.shift + by, zero: h.zero, lo: h.lo >> by, hi: (h.hi-1)>>by + 1, sampled: h.sampled}
 	if by == 0 {
 		c.counts = append(buf[:0], h.counts...)
-		c.placeZero()
 		return c
 	}
 	c.counts = slices.Grow(buf[:0], 2*(c.hi-c.lo))[:0]

@@ -28,12 +28,17 @@ const fewToCount = 1 << 16
 // settles it.
 func (e *Encoder) measure(data []byte, elem Elem) measured {
 	n := len(data) / 2
-	if lines := e.level.linesFor(n); elem.Width == 2 && lines > 1 {
-		if m, ok := e.top.chooseUpper(e.count.sample(data, lines), data); ok {
-			return m
-		}
-	} else if elem.Width == 2 && n < fewToCount {
-		if m, ok := e.top.chooseUpper(e.count.countUpper(data), data); ok {
+	lines := e.level.linesFor(n)
+	var upper *histogram
+	switch {
+	case elem.Width != 2:
+	case lines > 1:
+		upper = e.count.sample(data, lines)
+	case n < fewToCount:
+		upper = e.count.countUpper(data)
+	}
+	if upper != nil {
+		if m, ok := e.top.chooseUpper(upper, data); ok {
 			return m
 		}
 	}

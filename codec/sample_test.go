@@ -68,7 +68,6 @@ func TestSampleIsNearlyAsGood(t *testing.T) {
 		} else {
 			r.set(e.top.choose(e.count.count(data, 2)))
 		}
-		r.top.settle()
 		if r.top.coarse.sampled != sampled {
 			t.Fatalf("sampled: %t, want %t", r.top.coarse.sampled, sampled)
 		}

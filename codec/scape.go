@@ -72,9 +72,6 @@ func (e *Encoder) runs(data []byte, elem Elem, parts []Part) []run {
 		}
 		runs = append(runs, next)
 	}
-	for i := range runs {
-		runs[i].top.settle()
-	}
 	return runs
 }
 
@@ -141,6 +138,7 @@ func (e *Encoder) floatModels(data []byte, r run, elem Elem) []*model {
 
 // topModel gives the model of a run that has a splitTop, and the bits it takes.
 func (e *Encoder) topModel(data []byte, r run, elem Elem) (m *model, bits float64) {
+	r.top.settle()
 	s, blockLen := r.top.split, e.blockLen
 	if r.context != nil {
 		s, blockLen = r.context.split, e.contextBlockLen()

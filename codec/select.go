@@ -297,7 +297,6 @@ func (e *Encoder) selecting(data []byte, elem Elem, s *selection) []*model {
 		r := run{to: len(left)}
 		e.top.init(elem, e.fast())
 		r.set(e.measure(left, elem))
-		r.top.settle()
 		models = e.floatModels(left, r, elem)
 	default:
 		models = e.planeModels(left, elem)
