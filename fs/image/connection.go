@@ -25,8 +25,10 @@ const (
 	// requestBuffer is the least that the kernel wants to write a request to.
 	requestBuffer = 8 << 10
 
-	// maxIdle is how many goroutines wait for requests at most, each on a thread.
+	// maxIdle is how many goroutines wait for requests at most.
 	maxIdle = 4
+
+	fuseDevice = "/dev/fuse"
 
 	imageName = "image"
 	imageNode = 2
@@ -56,8 +58,9 @@ const (
 // of the requests that a loop device may send would take more memory than is
 // meant for all.
 type connection struct {
-	image *Image
-	fd    int
+	image    *Image
+	fd       int
+	requests *os.File // fd, to be waited for by no thread; nil until there is a mount
 
 	life    context.Context
 	end     context.CancelFunc
@@ -66,9 +69,9 @@ type connection struct {
 }
 
 func dial(im *Image) (*connection, error) {
-	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(fuseDevice, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("/dev/fuse: %w", err)
+		return nil, fmt.Errorf("%s: %w", fuseDevice, err)
 	}
 	c := &connection{image: im, fd: fd}
 	c.life, c.end = context.WithCancel(context.Background())
@@ -85,6 +88,8 @@ func (c *connection) mount() (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
+	// Not before: a connection without a mount never tells that a request has come.
+	c.requests = os.NewFile(uintptr(c.fd), fuseDevice)
 	c.await()
 	fd, err := unix.Openat(int(root.Fd()), imageName, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -100,12 +105,13 @@ func (c *connection) await() {
 }
 
 // serve answers requests. There is always one goroutine that waits for the next,
-// and never many.
+// and never many. They wait in Go's poller: a thread that waits in a system call
+// is taken for one that runs, and decoding gets a processor less, until Go looks.
 func (c *connection) serve() {
 	buf := make([]byte, requestBuffer)
 	for {
-		n, err := unix.Read(c.fd, buf)
-		if err == unix.EINTR || err == unix.ENOENT || err == unix.EAGAIN { // ENOENT: it was taken back
+		n, err := c.requests.Read(buf)
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENOENT) { // ENOENT: it was taken back
 			continue
 		}
 		if err != nil { // ENODEV once the file system is no more
@@ -240,7 +246,10 @@ func (c *connection) close() error {
 	}()
 	select {
 	case <-ended:
-		return unix.Close(c.fd)
+		if c.requests == nil {
+			return unix.Close(c.fd)
+		}
+		return c.requests.Close()
 	case <-time.After(closePatience):
 		return errors.New("a program that uses its loop device holds the image")
 	}
