@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -131,6 +132,25 @@ func TestImageEnds(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A connection that waits for requests holds no thread, of which Go runs few at
+// once.
+func TestNoThreadWaitsForRequests(t *testing.T) {
+	_, f := add(t, mount(t), 1<<20, pattern{})
+	if _, err := f.ReadAt(make([]byte, 1<<20), 0); err != nil {
+		t.Fatal(err)
+	}
+	calls, err := filepath.Glob("/proc/self/task/*/wchan")
+	if err != nil || len(calls) == 0 {
+		t.Fatalf("threads of this process: %d, %v", len(calls), err)
+	}
+	for _, path := range calls {
+		where, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(where, []byte("fuse_dev")) {
+			t.Errorf("%s: %s", path, where)
+		}
 	}
 }
 
