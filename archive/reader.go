@@ -148,6 +148,14 @@ func (r *Reader) Size() int64 { return r.idx.Meta.Size }
 // StoredSize is the number of bytes of the archive.
 func (r *Reader) StoredSize() int64 { return r.src.Size() }
 
+// Drop takes n bytes of the archive from off on out of the system's memory, if the
+// source can do that: they will not be read again soon.
+func (r *Reader) Drop(off, n int64) {
+	if s, ok := r.src.(interface{ Drop(off, n int64) }); ok {
+		s.Drop(off, n)
+	}
+}
+
 // Close closes the source. No method may be running or be called after.
 func (r *Reader) Close() error { return r.src.Close() }
 

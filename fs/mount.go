@@ -72,6 +72,7 @@ type filesystem struct {
 	stats    counters
 
 	readAheadKB atomic.Int64 // of the kernel, 0 if unknown
+	leastFree   float64      // the part of the machine's memory that is short if it is not free
 }
 
 func newFilesystem(opt Options) *filesystem {
@@ -92,6 +93,8 @@ func newFilesystem(opt Options) *filesystem {
 		images:     newImages(opt.Logger),
 		imageCrowd: newCrowd(math.MaxInt64),
 		lingering:  newLingering(),
+
+		leastFree: opt.leastFree,
 
 		life: life,
 		end:  end,

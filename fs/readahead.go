@@ -86,6 +86,7 @@ func (n *archiveNode) decodeSpan(ctx context.Context, r *archive.Reader, chunk i
 			return n.damage.add(chunk, b, err)
 		}
 	}
+	n.fs.dropBehind(r, s.feed, chunk)
 	return nil
 }
 

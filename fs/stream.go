@@ -17,6 +17,7 @@ const (
 type feed struct {
 	passed  atomic.Int64 // what lies before this offset is no longer needed
 	stopped atomic.Bool  // nothing is needed any more
+	behind  behind
 }
 
 // span asks for the bytes [off, end) of a file to be decoded ahead.

@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dropPages takes the clean pages of f out of memory. It is advice: a file
-// system in memory has nowhere else to keep them.
-func dropPages(f *os.File) {
-	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+// DropPages takes n bytes of f from off on out of memory, or all that follows off if n
+// is 0, where they are clean. It is advice: a file system in memory has nowhere
+// else to keep them.
+func DropPages(f *os.File, off, n int64) {
+	_ = unix.Fadvise(int(f.Fd()), off, n, unix.FADV_DONTNEED)
 }
