@@ -3,11 +3,10 @@ package fs
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/scapefs/scapefs/internal/pagecache"
 )
 
 func TestBehind(t *testing.T) {
@@ -46,24 +45,10 @@ func testCodedBytesMakeWay(t *testing.T, pages PageCache) {
 			if out := shell(t, "cmp "+original+" "+filepath.Join(r.point, "model.safetensors")); out != "" {
 				t.Fatal(out)
 			}
-			if kept := cachedBytes(t, filepath.Join(r.source, "model.scape")); kept < c.least || kept > c.most {
-				t.Errorf("%d bytes are in memory, want %d to %d", kept, c.least, c.most)
+			kept, err := pagecache.Resident(filepath.Join(r.source, "model.scape"))
+			if err != nil || kept < c.least || kept > c.most {
+				t.Errorf("%d bytes are in memory, want %d to %d: %v", kept, c.least, c.most, err)
 			}
 		})
 	}
-}
-
-// cachedBytes is how much of a file is in the page cache.
-func cachedBytes(t *testing.T, path string) int64 {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var st unix.Cachestat_t
-	if err := unix.Cachestat(uint(f.Fd()), &unix.CachestatRange{}, &st, 0); err != nil {
-		t.Skip("SKIPPED: this kernel does not tell what is in memory: ", err)
-	}
-	return int64(st.Cache) * int64(os.Getpagesize())
 }

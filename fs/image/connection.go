@@ -60,7 +60,7 @@ const (
 type connection struct {
 	image    *Image
 	fd       int
-	requests *os.File // fd, to be waited for by no thread; nil until there is a mount
+	requests *os.File // fd, to be waited for by no thread; from mount on
 
 	life    context.Context
 	end     context.CancelFunc
@@ -84,12 +84,12 @@ func (c *connection) mount() (*os.File, error) {
 		{"fd", fmt.Sprint(c.fd)}, {"rootmode", "40000"}, {"user_id", fmt.Sprint(os.Geteuid())},
 		{"group_id", fmt.Sprint(os.Getegid())}, {"max_read", fmt.Sprint(maxRead)},
 	})
+	// Not before: a connection without a mount never tells that a request has come.
+	c.requests = os.NewFile(uintptr(c.fd), fuseDevice)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	// Not before: a connection without a mount never tells that a request has come.
-	c.requests = os.NewFile(uintptr(c.fd), fuseDevice)
 	c.await()
 	fd, err := unix.Openat(int(root.Fd()), imageName, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -246,9 +246,6 @@ func (c *connection) close() error {
 	}()
 	select {
 	case <-ended:
-		if c.requests == nil {
-			return unix.Close(c.fd)
-		}
 		return c.requests.Close()
 	case <-time.After(closePatience):
 		return errors.New("a program that uses its loop device holds the image")

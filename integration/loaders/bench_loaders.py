@@ -98,7 +98,7 @@ def forget(directory):
 
 
 def take_memory(size):
-    """Takes size bytes in large pages and as many in small ones, writes to them, and gives them back.
+    """Takes size bytes in large pages and as many in small ones, writes to them, and gives them back, as internal/hostmem.
 
     A virtual machine's host takes back memory that is not in use, and gives it again slowly, which would be measured as
     the slowness of whoever needs it next. A rest follows, as a host may count the processor time that this took."""
