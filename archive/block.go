@@ -23,13 +23,19 @@ func (r *Reader) ReadPayload(ctx context.Context, n, from, to int, buf []byte) (
 	if from < 0 || from >= to || to > c.NumBlocks() {
 		return nil, fmt.Errorf("%s: chunk %d has no blocks [%d, %d), only %d", r.path, n, from, to, c.NumBlocks())
 	}
-	first, last := c.Block(from), c.Block(to-1)
-	length := last.StoredOff + last.StoredLen - first.StoredOff
+	pos, length := r.StoredAt(c, n, from, to)
 	buf = slices.Grow(buf[:0], length+codec.Padding)[:length]
-	if err := r.readAt(ctx, buf, r.idx.Rows[n].PayloadPos()+int64(first.StoredOff)); err != nil {
+	if err := r.readAt(ctx, buf, pos); err != nil {
 		return nil, err
 	}
 	return buf, nil
+}
+
+// StoredAt says where in the archive the coded bytes of blocks [from, to) of chunk n
+// are, 0 <= from < to, whose parsed header is c.
+func (r *Reader) StoredAt(c *codec.Chunk, n, from, to int) (pos int64, length int) {
+	first, last := c.Block(from), c.Block(to-1)
+	return r.idx.Rows[n].PayloadPos() + int64(first.StoredOff), last.StoredOff + last.StoredLen - first.StoredOff
 }
 
 // DecodeFrom decodes block b of chunk n, whose parsed header is c, into dst,

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -148,13 +149,8 @@ func (r *Reader) Size() int64 { return r.idx.Meta.Size }
 // StoredSize is the number of bytes of the archive.
 func (r *Reader) StoredSize() int64 { return r.src.Size() }
 
-// Drop takes n bytes of the archive from off on out of the system's memory, if the
-// source can do that: they will not be read again soon.
-func (r *Reader) Drop(off, n int64) {
-	if s, ok := r.src.(interface{ Drop(off, n int64) }); ok {
-		s.Drop(off, n)
-	}
-}
+// Source is what the archive is read from, as given to Open.
+func (r *Reader) Source() Source { return r.src }
 
 // Close closes the source. No method may be running or be called after.
 func (r *Reader) Close() error { return r.src.Close() }
@@ -184,6 +180,27 @@ func (r *Reader) Chunk(ctx context.Context, n int) (*codec.Chunk, error) {
 	if err := r.readAt(ctx, b, row.Pos); err != nil {
 		return nil, err
 	}
+	return r.parseChunk(n, row, b)
+}
+
+// ParseChunk is Chunk for who has read the header of chunk n, as many bytes as its
+// row says, by way of Source. It keeps a copy of header.
+func (r *Reader) ParseChunk(n int, header []byte) (*codec.Chunk, error) {
+	row, err := r.row(n)
+	if err != nil {
+		return nil, err
+	}
+	if c := r.headers.get(row.Pos); c != nil {
+		return c, nil
+	}
+	if len(header) != int(row.HeaderLen) {
+		return nil, fmt.Errorf("%s: chunk %d has a header of %d bytes, not %d", r.path, n, row.HeaderLen, len(header))
+	}
+	return r.parseChunk(n, row, bytes.Clone(header))
+}
+
+// parseChunk keeps b.
+func (r *Reader) parseChunk(n int, row index.Row, b []byte) (*codec.Chunk, error) {
 	if xxh3.Hash(b) != row.HeaderSum {
 		return nil, r.corrupt(n, row.Pos, errors.New("checksum of the chunk header does not match"))
 	}

@@ -13,10 +13,9 @@ import (
 
 // Source is where a Reader's bytes come from. It is safe for concurrent use.
 //
-// A Source may have more methods: Name() string, which errors then show;
+// A Source may have two more methods: Name() string, which errors then show, and
 // Changed() error, which tells, once bytes were found wrong, whether they have
-// been changed since the Source was opened; and Drop(off, n int64), which advises
-// the system to keep these bytes no longer.
+// been changed since the Source was opened.
 type Source interface {
 	// ReadAt fills p from offset off, or fails.
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
@@ -96,8 +95,9 @@ func (s *FileSource) Changed() error {
 	return compareInfo(s.info, now)
 }
 
-// Drop takes n bytes of the file from off on out of memory.
-func (s *FileSource) Drop(off, n int64) { disk.DropPages(s.f, off, n) }
+// ReadAhead advises the system to read ahead in the file, as it does from the start,
+// or not to.
+func (s *FileSource) ReadAhead(ahead bool) { disk.ReadAhead(s.f, ahead) }
 
 // Close closes the file.
 func (s *FileSource) Close() error { return s.f.Close() }

@@ -41,6 +41,7 @@ type archiveNode struct {
 	pinned   *pinShare
 	stalled  atomic.Int64 // works of the pool that wait for the disk
 	streams  streams
+	fetches  fetches
 	askOrder sync.Once
 	damage   damage
 	given    given
@@ -217,6 +218,7 @@ func (n *archiveNode) acquire(ctx context.Context) (*archive.Reader, error) {
 		opened.Close()
 		return nil, n.stale()
 	}
+	opened.Source().(*source).openDirect(n.fs.reads, n.id)
 	r := n.share(opened)
 	if r != opened {
 		opened.Close()

@@ -21,6 +21,7 @@ func (fs *filesystem) rest() {
 		case <-ticker.C:
 		}
 		if s.begins(fs.stats.reads.Load()) {
+			fs.slabs.trim()
 			debug.FreeOSMemory()
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/scapefs/scapefs/cache"
+	"github.com/scapefs/scapefs/internal/aio"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,6 +58,11 @@ type filesystem struct {
 	share    share
 	payloads sync.Pool // of *[]byte
 
+	reads    *aio.Queue    // past the page cache; nil if there can be none
+	fetchers *pool         // that have a slab each while they are at work
+	flight   chan struct{} // has one for each read of theirs
+	slabs    slabs
+
 	pinned *pinned // bytes of blocks that READs may hold
 	visits visits
 	crowd  *crowd
@@ -72,11 +78,14 @@ type filesystem struct {
 	stats    counters
 
 	readAheadKB atomic.Int64 // of the kernel, 0 if unknown
-	leastFree   float64      // the part of the machine's memory that is short if it is not free
 }
 
 func newFilesystem(opt Options) *filesystem {
 	life, end := context.WithCancel(context.Background())
+	reads, err := aio.New(maxSlabs)
+	if err != nil {
+		opt.Logger.Warn("archives are read through the page cache, which is slower", "reason", err)
+	}
 	return &filesystem{
 		log:      opt.Logger,
 		source:   opt.Source,
@@ -86,6 +95,10 @@ func newFilesystem(opt Options) *filesystem {
 		pool:     newPool(opt.Jobs, opt.Logger),
 		share:    share{perStream: opt.Readahead, total: min(2*opt.Readahead, opt.CacheSize/4)},
 		payloads: sync.Pool{New: func() any { return new([]byte) }},
+		reads:    reads,
+		fetchers: newPool(fetchers, opt.Logger),
+		flight:   make(chan struct{}, maxFlight),
+		slabs:    slabs{most: maxSlabs},
 		pinned:   newPinned(opt.CacheSize / 2),
 		visits:   newVisits(),
 		crowd:    newCrowd(maxBackground / 2),
@@ -93,8 +106,6 @@ func newFilesystem(opt Options) *filesystem {
 		images:     newImages(opt.Logger),
 		imageCrowd: newCrowd(math.MaxInt64),
 		lingering:  newLingering(),
-
-		leastFree: opt.leastFree,
 
 		life: life,
 		end:  end,
@@ -106,7 +117,14 @@ func newFilesystem(opt Options) *filesystem {
 func (fs *filesystem) close() {
 	fs.end()
 	fs.visits.running.Wait()
+	fs.fetchers.close()
 	fs.pool.close()
+	fs.slabs.trim()
+	if fs.reads != nil {
+		if err := fs.reads.Close(); err != nil {
+			fs.log.Warn("queue of reads not closed", "error", err)
+		}
+	}
 	fs.cache.Close()
 	fs.stats.openFiles.Store(0)
 	fs.share.active.Store(0)

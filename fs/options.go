@@ -18,10 +18,6 @@ const (
 	readaheadPerJob = 2 * pieceLen
 )
 
-// defaultLeastFree is the part of the machine's memory that is to be free, if the
-// archives that are read are to stay in the rest.
-const defaultLeastFree = 1. / 8
-
 // Options say what to mount and what it may use. The zero value of every
 // field but Source is a default.
 type Options struct {
@@ -56,8 +52,6 @@ type Options struct {
 
 	// Debug logs every request and its answer.
 	Debug bool
-
-	leastFree float64 // see filesystem; 0 means defaultLeastFree, for tests
 }
 
 // withDefaults fills in what opt leaves open and checks the rest.
@@ -70,9 +64,6 @@ func (opt Options) withDefaults() (Options, error) {
 	}
 	if opt.CacheSize < MinCacheSize {
 		return opt, fmt.Errorf("cache size %d is too small: give at least %d bytes", opt.CacheSize, MinCacheSize)
-	}
-	if opt.leastFree == 0 {
-		opt.leastFree = defaultLeastFree
 	}
 	if opt.PageCache == "" {
 		opt.PageCache = PageCacheAuto

@@ -54,7 +54,7 @@ func TestReadersByNameAreReadAhead(t *testing.T) {
 				}
 			}
 			for off := tensor.Begin &^ 4095; off < tensor.End+overrun && off < s.size; off += mib {
-				all = append(all, s.read(off, min(off+mib, s.size))...)
+				all = append(all, s.read(off, min(off+mib, s.size), byByte)...)
 			}
 		}
 		// Of the first hop nobody can know that the reader hops.

@@ -50,7 +50,7 @@ func (n *archiveNode) readAt(ctx context.Context, r *archive.Reader, dest []byte
 	if off < 0 || off >= end {
 		return copied(nil), nil
 	}
-	for _, ahead := range n.streams.read(off, end) {
+	for _, ahead := range n.streams.read(off, end, r.Index().ChunkEnd) {
 		n.askOrder.Do(n.queueOrder)
 		n.readAhead(r, ahead)
 	}
@@ -129,6 +129,16 @@ func (n *archiveNode) locate(ctx context.Context, r *archive.Reader, off, end in
 func (n *archiveNode) header(ctx context.Context, r *archive.Reader, chunk int) (*codec.Chunk, error) {
 	if c := r.CachedChunk(chunk); c != nil {
 		return c, nil
+	}
+	if fetched := n.fetches.header(chunk); fetched != nil {
+		select {
+		case <-fetched:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if c := r.CachedChunk(chunk); c != nil {
+			return c, nil
+		}
 	}
 	return await(ctx, n.place, func(ctx context.Context) (*codec.Chunk, error) {
 		r, err := n.acquire(ctx)
@@ -221,6 +231,12 @@ func (n *archiveNode) decode(ctx context.Context, p piece, dst []byte) error {
 	}
 	defer n.release()
 	n.fs.stats.demandBytes.Add(uint64(len(dst)))
+	if f := n.fetches.join(p.begin); f != nil {
+		defer f.users.Done()
+		if found, err := f.decode(ctx, r, p, dst); found {
+			return n.damage.add(p.chunk, p.block, err)
+		}
+	}
 	return n.damage.add(p.chunk, p.block, r.DecodeBlock(ctx, p.chunk, p.block, dst))
 }
 

@@ -14,14 +14,27 @@ import (
 // the payload to come in large reads.
 const pieceLen = 1 << 20
 
-// readAhead queues the decoding of s, cut into pieces of one chunk each.
+// readAhead queues s to be fetched, chunk by chunk.
 func (n *archiveNode) readAhead(r *archive.Reader, s span) {
 	idx := r.Index()
 	for at := s.off; at < s.end; {
 		chunk := idx.Find(at)
-		row := idx.Rows[chunk]
-		cut := row.Off + (at-row.Off)/pieceLen*pieceLen + pieceLen
-		piece := span{at, min(cut, row.End(), s.end), s.feed}
+		part := span{at, min(idx.Rows[chunk].End(), s.end), s.feed}
+		if !n.fs.fetchers.later(work{func() { n.fetchAhead(chunk, part) }, &n.stalled}) {
+			n.streams.giveBack(s.feed, at)
+			return
+		}
+		at = part.end
+	}
+}
+
+// decodeLater queues the decoding of s, which lies in chunk, in pieces, each from
+// what is read for it through the page cache.
+func (n *archiveNode) decodeLater(r *archive.Reader, chunk int, s span) {
+	begin := r.Index().Rows[chunk].Off
+	for at := s.off; at < s.end; {
+		cut := begin + (at-begin)/pieceLen*pieceLen + pieceLen
+		piece := span{at, min(cut, s.end), s.feed}
 		if !n.fs.pool.later(work{func() { n.decodeAhead(chunk, piece) }, &n.stalled}) {
 			n.streams.giveBack(s.feed, at)
 			return
@@ -30,20 +43,28 @@ func (n *archiveNode) readAhead(r *archive.Reader, s span) {
 	}
 }
 
-// decodeAhead decodes the blocks of chunk that begin in s into the cache.
-// Damage is noted, so that whoever comes to read it need not try again. Of an
-// archive whose disk does not answer nothing is: it would hold every worker.
+// needless reports whether s need not be decoded ahead. Of an archive whose disk does
+// not answer nothing is: it would hold every worker.
+func (n *archiveNode) needless(s span) bool {
+	return s.feed.stopped.Load() || s.end <= s.feed.passed.Load() || n.stalled.Load() > 0
+}
+
+// decodeAhead reads and decodes the blocks of chunk that begin in s into the cache.
 func (n *archiveNode) decodeAhead(chunk int, s span) {
-	if s.feed.stopped.Load() || s.end <= s.feed.passed.Load() || n.stalled.Load() > 0 {
+	if n.needless(s) {
 		return
 	}
-	ctx := n.fs.life
-	r, err := n.acquire(ctx)
+	r, err := n.acquire(n.fs.life)
 	if err != nil {
 		return // a reader will meet the same error, and report it
 	}
 	defer n.release()
-	if err := n.decodeSpan(ctx, r, chunk, s); err != nil {
+	n.report(n.decodeSpan(n.fs.life, r, chunk, s))
+}
+
+// report logs what went wrong ahead of readers.
+func (n *archiveNode) report(err error) {
+	if err != nil {
 		n.fs.faults.errno(n.file, n.path, err)
 	}
 }
@@ -67,26 +88,33 @@ func (n *archiveNode) decodeSpan(ctx context.Context, r *archive.Reader, chunk i
 		return err
 	}
 	*buf = payload
-	base := r.Index().Rows[chunk].Off
-	for b := from; b < to && !s.feed.stopped.Load(); b++ {
-		if n.damage.of(chunk, b) != nil || n.given.has(base+int64(c.Block(b).Off)) {
+	return n.decodeBlocks(r, &coded{chunk, c, payload, from, to}, from, to, s.feed)
+}
+
+// decodeBlocks decodes blocks [from, to) of b into the cache, those excepted that are
+// not needed. Damage is noted, so that whoever comes to read it need not try again.
+// When it returns, nothing refers to the coded bytes.
+func (n *archiveNode) decodeBlocks(r *archive.Reader, b *coded, from, to int, f *feed) error {
+	base := r.Index().Rows[b.chunk].Off
+	for i := from; i < to && !f.stopped.Load(); i++ {
+		block := b.header.Block(i)
+		if n.damage.of(b.chunk, i) != nil || n.given.has(base+int64(block.Off)) {
 			continue
 		}
 		// Prefetch returns when the load has ended, as the context cannot be
-		// cancelled: payload is free to be used again after the loop.
-		err := n.fs.cache.Prefetch(context.Background(), n.key(chunk, b), c.Block(b).Len,
+		// cancelled.
+		err := n.fs.cache.Prefetch(context.Background(), n.key(b.chunk, i), block.Len,
 			func(ctx context.Context, dst []byte) error {
 				n.fs.stats.aheadBytes.Add(uint64(len(dst)))
-				return r.DecodeFrom(ctx, c, chunk, b, payload, from, dst)
+				return r.DecodeFrom(ctx, b.header, b.chunk, i, b.payload, b.from, dst)
 			})
 		if errors.Is(err, cache.ErrNoRoom) || errors.Is(err, cache.ErrClosed) {
 			return nil
 		}
 		if err != nil {
-			return n.damage.add(chunk, b, err)
+			return n.damage.add(b.chunk, i, err)
 		}
 	}
-	n.fs.dropBehind(r, s.feed, chunk)
 	return nil
 }
 

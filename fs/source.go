@@ -11,8 +11,11 @@ import (
 // openRegular opens a file of the source for reading. The file may have become
 // something else since it was looked up: a link is not followed, and what is
 // not a regular file is not waited for.
-func openRegular(path string) (*os.File, *syscall.Stat_t, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+func openRegular(path string) (*os.File, *syscall.Stat_t, error) { return openFlags(path, 0) }
+
+// openFlags is openRegular with more flags of open(2).
+func openFlags(path string, flags int) (*os.File, *syscall.Stat_t, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|flags, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,17 +38,19 @@ func (fs *filesystem) openArchive(ctx context.Context, path string) (*archive.Re
 
 // openArchive opens the archive at path and says which generation it is. The
 // name is looked at before and after: it led to that generation all the while,
-// as a file that is moved away and back gets a new change time.
+// as a file that is moved away and back gets a new change time. The archive's Source
+// is a source.
 func openArchive(ctx context.Context, path string) (*archive.Reader, identity, error) {
 	before, err := lstat(path)
 	if err != nil {
 		return nil, identity{}, err
 	}
-	src, err := archive.OpenFile(path)
+	f, err := archive.OpenFile(path)
 	if err != nil {
 		return nil, identity{}, err
 	}
-	r, err := archive.Open(ctx, src)
+	f.ReadAhead(false) // what is near to its header and its index need not be read
+	r, err := archive.Open(ctx, &source{FileSource: f})
 	if err != nil {
 		return nil, identity{}, err
 	}

@@ -38,6 +38,7 @@ type Status struct {
 	ReadBytes   uint64 `json:"read_bytes"`   // that they asked for, up to the end of the file
 	DemandBytes uint64 `json:"demand_bytes"` // decoded because a READ waited
 	AheadBytes  uint64 `json:"ahead_bytes"`  // decoded ahead of READs
+	DirectBytes uint64 `json:"direct_bytes"` // coded bytes read past the page cache
 	Opens       uint64 `json:"opens"`        // archives opened, to list their sizes or to read them
 	Faults      uint64 `json:"faults"`       // requests and readahead that met an error worth a log line
 	CacheHits   uint64 `json:"cache_hits"`
@@ -84,6 +85,7 @@ func (fs *filesystem) status() Status {
 		ReadBytes:     c.readBytes.Load(),
 		DemandBytes:   c.demandBytes.Load(),
 		AheadBytes:    c.aheadBytes.Load(),
+		DirectBytes:   c.directBytes.Load(),
 		Opens:         c.opens.Load(),
 		Faults:        fs.faults.count.Load(),
 		CacheHits:     cached.Hits,
@@ -92,7 +94,7 @@ func (fs *filesystem) status() Status {
 		Wasted:        cached.PrefetchWasted,
 		OpenFiles:     c.openFiles.Load(),
 		Streams:       fs.share.active.Load(),
-		Queued:        len(fs.pool.queue),
+		Queued:        len(fs.fetchers.queue) + len(fs.pool.queue),
 		Busy:          fs.pool.busy.Load(),
 		Jobs:          fs.pool.size,
 		WaitingReads:  c.waiting.Load(),

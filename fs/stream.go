@@ -17,7 +17,6 @@ const (
 type feed struct {
 	passed  atomic.Int64 // what lies before this offset is no longer needed
 	stopped atomic.Bool  // nothing is needed any more
-	behind  behind
 }
 
 // span asks for the bytes [off, end) of a file to be decoded ahead.
@@ -64,8 +63,9 @@ func (s *streams) setOrder(o *order) {
 }
 
 // read notes a read of [off, end), 0 <= off < end, and says what to decode
-// ahead now, what is needed first before the others.
-func (s *streams) read(off, end int64) []span {
+// ahead now, what is needed first before the others. chunkEnd gives the end of the
+// chunk that the byte at an offset lies in.
+func (s *streams) read(off, end int64, chunkEnd func(int64) int64) []span {
 	if s.share.perStream <= 0 {
 		return nil
 	}
@@ -103,14 +103,18 @@ func (s *streams) read(off, end int64) []span {
 	if c.hops {
 		return c.askByName(s.order)
 	}
-	return c.ask(s.size)
+	return c.ask(s.size, chunkEnd)
 }
 
-// ask moves ahead to the end of the window, when that is worth a request.
-func (c *cursor) ask(size int64) []span {
+// ask moves ahead to the end of the window, when that is worth a request; to the end
+// of the chunk there if that is not much more, for chunks are best read whole.
+func (c *cursor) ask(size int64, chunkEnd func(int64) int64) []span {
 	from, to := max(c.ahead, c.next), min(c.next+c.window, size)
 	if to <= from || (to < size && to-from < c.window/4) {
 		return nil
+	}
+	if end := chunkEnd(to - 1); end-to <= c.window/2 {
+		to = end
 	}
 	c.ahead = to
 	return []span{{from, to, c.feed}}

@@ -11,9 +11,12 @@ func newStreams(size, perStream, total int64) *streams {
 	return &streams{size: size, share: &share{perStream: perStream, total: total}}
 }
 
+// byByte is the end of a chunk where there are none.
+func byByte(off int64) int64 { return off + 1 }
+
 // readOne is for streams that ask for one span at a time.
 func readOne(s *streams, off, end int64) (span, bool) {
-	spans := s.read(off, end)
+	spans := s.read(off, end, byByte)
 	if len(spans) == 0 {
 		return span{}, false
 	}
@@ -81,7 +84,7 @@ func TestReadsOutOfOrderStayOneStream(t *testing.T) {
 	for base := int64(16 * mib); base < size; base += 8 * mib {
 		for _, i := range rnd.Perm(8) {
 			off := base + int64(i)*mib
-			s.read(off, off+mib)
+			s.read(off, off+mib, byByte)
 		}
 	}
 	used := 0
@@ -180,10 +183,10 @@ func TestRandomReadsLeaveAStreamItsShare(t *testing.T) {
 	s := newStreams(1<<40, 64*mib, 1024*mib)
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for step := range int64(100) {
-		s.read(step*mib, (step+1)*mib)
+		s.read(step*mib, (step+1)*mib, byByte)
 		for range 3 {
 			off := 1<<39 + rnd.Int64N(1<<38)&^4095
-			s.read(off, off+4096)
+			s.read(off, off+4096, byByte)
 		}
 	}
 	if w := s.share.window(); w != 64*mib {
@@ -198,7 +201,7 @@ func TestReplacedAndStoppedStreamsAreCancelled(t *testing.T) {
 		t.Fatalf("stopped %v, passed %d", first.stopped.Load(), first.passed.Load())
 	}
 	for i := range int64(maxCursors) { // as many other readers push it out
-		s.read((i+1)<<32, (i+1)<<32+mib)
+		s.read((i+1)<<32, (i+1)<<32+mib, byByte)
 	}
 	if !first.stopped.Load() {
 		t.Error("a replaced stream is not cancelled")

@@ -74,6 +74,10 @@ type Index struct {
 	Profile []byte // what all chunks may be coded by; the index does not look into it
 }
 
+// ChunkEnd gives the end of the chunk that holds original offset off, which is within
+// the file.
+func (idx *Index) ChunkEnd(off int64) int64 { return idx.Rows[idx.Find(off)].End() }
+
 // Find gives the number of the row that holds original offset off, or -1 when
 // off is outside the file.
 func (idx *Index) Find(off int64) int {

@@ -155,7 +155,7 @@ func flush(f *os.File) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	DropPages(f, 0, 0)
+	dropPages(f)
 	return nil
 }
 

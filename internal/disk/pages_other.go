@@ -4,5 +4,8 @@ package disk
 
 import "os"
 
-// DropPages does nothing here.
-func DropPages(*os.File, int64, int64) {}
+// dropPages does nothing here.
+func dropPages(*os.File) {}
+
+// ReadAhead does nothing here.
+func ReadAhead(*os.File, bool) {}

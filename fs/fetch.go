@@ -1,0 +1,206 @@
+package fs
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scapefs/scapefs/archive"
+	"github.com/scapefs/scapefs/codec"
+)
+
+// coded is what blocks [from, to) of a chunk are decoded from.
+type coded struct {
+	chunk    int
+	header   *codec.Chunk
+	payload  []byte
+	from, to int
+}
+
+// fetch is the reading of coded bytes past the page cache, for a span that lies in
+// one chunk; and then those bytes, until nobody decodes from them any more.
+type fetch struct {
+	span  span
+	whole bool          // with the header of the chunk
+	done  chan struct{} // closed when the bytes are there, or err tells why they are not
+	users sync.WaitGroup
+	err   error
+	coded
+}
+
+// decode decodes the block of p if it is among those fetched. It waits until they
+// are there.
+func (f *fetch) decode(ctx context.Context, r *archive.Reader, p piece, dst []byte) (found bool, err error) {
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+	if f.err != nil || p.block < f.from || p.block >= f.to {
+		return false, nil
+	}
+	return true, r.DecodeFrom(ctx, f.header, p.chunk, p.block, f.payload, f.from, dst)
+}
+
+// fetches are those of one archive that are under way.
+type fetches struct {
+	mu   sync.Mutex
+	list []*fetch
+}
+
+// begin adds f, unless what it is for is being fetched already.
+func (s *fetches) begin(f *fetch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.list {
+		if g.span.off <= f.span.off && f.span.end <= g.span.end {
+			return false
+		}
+	}
+	s.list = append(s.list, f)
+	return true
+}
+
+// end removes f, and waits for its users.
+func (s *fetches) end(f *fetch) {
+	s.mu.Lock()
+	s.list = slices.DeleteFunc(s.list, func(g *fetch) bool { return g == f })
+	s.mu.Unlock()
+	f.users.Wait()
+}
+
+// join gives the fetch that the block at off of the file may be in, nil if there is
+// none. It has a user more, who is to leave.
+func (s *fetches) join(off int64) *fetch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.list {
+		if f.span.off <= off && off < f.span.end {
+			f.users.Add(1)
+			return f
+		}
+	}
+	return nil
+}
+
+// header is closed when the header of chunk has been fetched; nil if it is not being
+// fetched.
+func (s *fetches) header(chunk int) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.list {
+		if f.chunk == chunk && f.whole {
+			return f.done
+		}
+	}
+	return nil
+}
+
+// fetchAhead has the blocks of chunk that begin in s decoded: from what it reads past
+// the page cache, or from what is in there.
+func (n *archiveNode) fetchAhead(chunk int, s span) {
+	if n.needless(s) || n.damage.of(chunk, wholeChunk) != nil {
+		return
+	}
+	r, err := n.acquire(n.fs.life)
+	if err != nil {
+		return // a reader will meet the same error, and report it
+	}
+	defer n.release()
+	f := &fetch{span: s, done: make(chan struct{}), coded: coded{chunk: chunk, header: r.CachedChunk(chunk)}}
+	row := r.Index().Rows[chunk]
+	pos, length := row.Pos, int(row.HeaderLen)+int(row.PayloadLen)
+	switch {
+	case f.header != nil:
+		if f.from, f.to = n.missing(f.header, chunk, s, row.Off); f.from >= f.to {
+			return
+		}
+		pos, length = r.StoredAt(f.header, chunk, f.from, f.to)
+	case 2*(s.end-s.off) >= int64(row.Len):
+		f.whole = true
+	default: // the header first, to read no more than is needed
+		n.decodeLater(r, chunk, s)
+		return
+	}
+	if !n.fetch(r, f, pos, length) {
+		n.decodeLater(r, chunk, s)
+	}
+}
+
+// fetch reads the bytes at pos for f and has them decoded. It returns when they have
+// been; false if they are to be read through the page cache. So are those that cannot
+// be read: whoever reads them then reports it.
+func (n *archiveNode) fetch(r *archive.Reader, f *fetch, pos int64, length int) bool {
+	src := r.Source().(*source)
+	if !src.readsDirect(pos, length) {
+		return false
+	}
+	mem := n.fs.slabs.get()
+	if mem == nil {
+		return false
+	}
+	defer n.fs.slabs.put(mem)
+	if !n.fetches.begin(f) {
+		return true
+	}
+	defer n.fetches.end(f)
+	n.fs.inFlight(func() { f.err = f.read(r, src, mem.mem, pos, length) })
+	close(f.done)
+	if f.err != nil {
+		return false
+	}
+	n.fs.stats.directBytes.Add(uint64(length))
+	n.decodeFetched(r, f)
+	return true
+}
+
+// inFlight does read when it is its turn: more at a time only keep the first of them
+// waiting. One that its disk does not answer is not counted after a while.
+func (fs *filesystem) inFlight(read func()) {
+	fs.flight <- struct{}{}
+	done := sync.OnceFunc(func() { <-fs.flight })
+	late := time.AfterFunc(fs.fetchers.patience, done)
+	defer done()
+	defer late.Stop()
+	read()
+}
+
+func (f *fetch) read(r *archive.Reader, src *source, mem []byte, pos int64, length int) (err error) {
+	f.payload, err = src.readDirect(mem, pos, length)
+	if err != nil || !f.whole {
+		return err
+	}
+	headerLen := r.Index().Rows[f.chunk].HeaderLen
+	if f.header, err = r.ParseChunk(f.chunk, f.payload[:headerLen]); err != nil {
+		return err
+	}
+	f.payload = f.payload[headerLen:]
+	f.to = f.header.NumBlocks()
+	return nil
+}
+
+// decodeFetched has workers decode what is missing of f, and waits for them.
+func (n *archiveNode) decodeFetched(r *archive.Reader, f *fetch) {
+	row := r.Index().Rows[f.chunk]
+	from, to := n.missing(f.header, f.chunk, f.span, row.Off)
+	var pieces sync.WaitGroup
+	defer pieces.Wait()
+	for from < to {
+		end := from + 1
+		for end < to && f.header.Block(end).Off/pieceLen == f.header.Block(from).Off/pieceLen {
+			end++
+		}
+		piece := [2]int{from, end}
+		pieces.Add(1)
+		decode := func() {
+			defer pieces.Done()
+			n.report(n.decodeBlocks(r, &f.coded, piece[0], piece[1], f.span.feed))
+		}
+		if !n.fs.pool.later(work{decode, &n.stalled}) {
+			pieces.Done()
+			return
+		}
+		from = end
+	}
+}
