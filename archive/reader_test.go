@@ -81,6 +81,44 @@ func TestReadsOfABlock(t *testing.T) {
 	}
 }
 
+// A header that somebody else has read is checked, kept, and not held on to.
+func TestParseChunk(t *testing.T) {
+	data := packed(t, bf16s(1, 200_000), PackOptions{Method: codec.Raw})
+	src := &memSource{data: data}
+	r, err := Open(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := r.Index().Rows[0]
+	header := bytes.Clone(data[row.Pos:][:row.HeaderLen])
+	if _, err := r.ParseChunk(1, header); err == nil {
+		t.Error("there is a second chunk")
+	}
+	if _, err := r.ParseChunk(0, header[1:]); err == nil || errors.Is(err, ErrCorrupt) {
+		t.Errorf("a part of a header: %v", err)
+	}
+	header[0] ^= 1
+	if _, err := r.ParseChunk(0, header); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a damaged header: %v", err)
+	}
+	header[0] ^= 1
+	c, err := r.ParseChunk(0, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(header)
+	src.reads = nil
+	if again, err := r.Chunk(t.Context(), 0); again != c || err != nil || len(src.reads) > 0 {
+		t.Errorf("it is read again: %v, %v", src.reads, err)
+	}
+	if again, err := r.ParseChunk(0, nil); again != c || err != nil {
+		t.Errorf("it is parsed again: %v", err)
+	}
+	if err := r.DecodeBlock(t.Context(), 0, 0, make([]byte, c.Block(0).Len)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadPayload(t *testing.T) {
 	data := bf16s(1, 200_000)
 	r := openBytes(t, packed(t, data, PackOptions{Method: codec.Raw, BlockLen: 64 << 10}))

@@ -3,6 +3,8 @@ package cache
 import (
 	"math/bits"
 	"os"
+
+	"github.com/scapefs/scapefs/internal/poison"
 )
 
 // arena hands out slots of memory by size class. Freed slots are kept warm, so
@@ -99,7 +101,7 @@ func (a *arena) grow(cl *class, slot int64) error {
 // free takes back a slot, or a prefix of it.
 func (a *arena) free(mem []byte) {
 	mem = mem[:cap(mem)]
-	poison(mem)
+	poison.Fill(mem)
 	slot := int64(len(mem))
 	cl := a.touch(slot)
 	cl.warm = append(cl.warm, mem)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/scapefs/scapefs/internal/poison"
 )
 
 func TestHitAndMiss(t *testing.T) {
@@ -43,7 +45,7 @@ func TestSecondRelease(t *testing.T) {
 	defer other.Release()
 	r.Release()
 	defer func() {
-		if panicked := recover() != nil; panicked != poisoning {
+		if panicked := recover() != nil; panicked != poison.On {
 			t.Errorf("panicked: %v", panicked)
 		}
 		if c.Stats().Pinned == 0 {

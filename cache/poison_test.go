@@ -5,6 +5,8 @@ package cache
 import (
 	"bytes"
 	"testing"
+
+	"github.com/scapefs/scapefs/internal/poison"
 )
 
 // TestPoison keeps bytes beyond Release: once the block is freed they must be
@@ -16,7 +18,7 @@ func TestPoison(t *testing.T) {
 	stale := r.Bytes()
 	r.Release()
 	c.DropFile(1)
-	if want := bytes.Repeat([]byte{poisonByte}, 100); !bytes.Equal(stale, want) {
+	if want := bytes.Repeat([]byte{poison.Byte}, 100); !bytes.Equal(stale, want) {
 		t.Errorf("freed block: % x", stale)
 	}
 }

@@ -1,6 +1,10 @@
 package cache
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/scapefs/scapefs/internal/poison"
+)
 
 // Ref is a pin on a block. It is to be released exactly once, by any goroutine.
 type Ref struct {
@@ -36,7 +40,7 @@ func (r *Ref) Pass(n int) { r.done(0, n) }
 
 func (r *Ref) done(spent, passed int) (isSpent bool) {
 	if r.released.Swap(true) {
-		if poisoning {
+		if poison.On {
 			panic("cache: Ref released twice")
 		}
 		return false

@@ -20,10 +20,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gate lets everybody pass, or nobody; or those who pass get wrong bytes.
+// gate lets everybody pass, or nobody; or those who pass get wrong bytes; or those who
+// open files with O_DIRECT cannot, or cannot read them.
 type gate struct {
-	mu      sync.RWMutex
-	garbles atomic.Bool
+	mu          sync.RWMutex
+	garbles     atomic.Bool
+	failsDirect atomic.Bool
+	failsReads  atomic.Bool // of what was opened so
 }
 
 func (g *gate) pass() {
@@ -60,13 +63,23 @@ func (n *hangNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.Att
 	return 0
 }
 
-func (n *hangNode) Open(context.Context, uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+// hangHandle is an open file.
+type hangHandle struct{ direct bool }
+
+func (n *hangNode) Open(_ context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	n.gate.pass()
-	return nil, fuse.FOPEN_DIRECT_IO, 0
+	direct := flags&syscall.O_DIRECT != 0
+	if direct && n.gate.failsDirect.Load() {
+		return nil, 0, syscall.EINVAL
+	}
+	return hangHandle{direct}, fuse.FOPEN_DIRECT_IO, 0
 }
 
-func (n *hangNode) Read(_ context.Context, _ fusefs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+func (n *hangNode) Read(_ context.Context, h fusefs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	n.gate.pass()
+	if h.(hangHandle).direct && n.gate.failsReads.Load() {
+		return nil, syscall.EINVAL
+	}
 	f, err := os.Open(n.path)
 	if err != nil {
 		return nil, fusefs.ToErrno(err)
@@ -80,7 +93,8 @@ func (n *hangNode) Read(_ context.Context, _ fusefs.FileHandle, dest []byte, off
 }
 
 // serveHanging shows folder at point until it is told nothing more. It can be
-// told to "hang", to "garble" what is read, and to "answer" again.
+// told to "hang", to "garble" what is read, to fail "direct" or the "reads" of what was
+// opened so, and to "answer" again.
 func serveHanging(folder, point string) error {
 	g := new(gate)
 	_, err := fusefs.Mount(point, &hangNode{gate: g, path: folder}, &fusefs.Options{
@@ -98,6 +112,10 @@ func serveHanging(folder, point string) error {
 			g.mu.Lock()
 		case "garble":
 			g.garbles.Store(true)
+		case "direct":
+			g.failsDirect.Store(true)
+		case "reads":
+			g.failsReads.Store(true)
 		case "answer":
 			g.garbles.Store(false)
 			if hangs {

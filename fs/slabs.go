@@ -4,6 +4,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/scapefs/scapefs/internal/poison"
 	"golang.org/x/sys/unix"
 )
 
@@ -73,6 +74,7 @@ func (s *slabs) get() *slab {
 }
 
 func (s *slabs) put(b *slab) {
+	poison.Fill(b.mem)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.idle = append(s.idle, b)

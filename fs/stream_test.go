@@ -14,6 +14,35 @@ func newStreams(size, perStream, total int64) *streams {
 // byByte is the end of a chunk where there are none.
 func byByte(off int64) int64 { return off + 1 }
 
+// What is asked for ends with a chunk, if that is not much more than the window.
+func TestSpansEndWithChunks(t *testing.T) {
+	const chunk = 4*mib + 4096
+	chunkEnd := func(off int64) int64 { return off/chunk*chunk + chunk }
+	s := newStreams(256*chunk, 32*mib, 64*mib)
+	var last, asked int64
+	for off := int64(0); off < 64*mib; off += mib {
+		for _, a := range s.read(off, off+mib, chunkEnd) {
+			if last != 0 && a.off != last {
+				t.Errorf("asked from %d on, before up to %d", a.off, last)
+			}
+			last = a.end
+			if ahead := a.end - off - mib; ahead > 32*mib+chunk {
+				t.Errorf("%d bytes ahead", ahead)
+			}
+			if off < 16*mib {
+				continue // the window grows
+			}
+			asked++
+			if a.end%chunk != 0 {
+				t.Errorf("asked up to %d", a.end)
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("asked for nothing")
+	}
+}
+
 // readOne is for streams that ask for one span at a time.
 func readOne(s *streams, off, end int64) (span, bool) {
 	spans := s.read(off, end, byByte)

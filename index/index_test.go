@@ -265,6 +265,9 @@ func TestFind(t *testing.T) {
 			if got := idx.Find(off); got != i {
 				t.Fatalf("Find(%d) = %d, want %d", off, got, i)
 			}
+			if got := idx.ChunkEnd(off); got != r.End() {
+				t.Fatalf("ChunkEnd(%d) = %d, want %d", off, got, r.End())
+			}
 		}
 	}
 	for _, off := range []int64{-1, math.MinInt64, idx.Meta.Size, math.MaxInt64} {
