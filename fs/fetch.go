@@ -184,6 +184,7 @@ func (f *fetch) read(r *archive.Reader, src *source, mem []byte, pos int64, leng
 func (n *archiveNode) decodeFetched(r *archive.Reader, f *fetch) {
 	row := r.Index().Rows[f.chunk]
 	from, to := n.missing(f.header, f.chunk, f.span, row.Off)
+	from, to = max(from, f.from), min(to, f.to) // more may be missing by now
 	var pieces sync.WaitGroup
 	defer pieces.Wait()
 	for from < to {

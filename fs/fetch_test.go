@@ -220,6 +220,23 @@ func TestFetchAhead(t *testing.T) {
 	}
 }
 
+// What is needed of a chunk may have become more since it was fetched.
+func TestNoMoreIsDecodedThanWasFetched(t *testing.T) {
+	r := newReading(t, weights(4*mib, 1))
+	f := r.fetching()
+	c := f.header
+	f.from, f.to = 3, 5
+	_, skip := r.r.StoredAt(c, 0, 0, f.from)
+	_, length := r.r.StoredAt(c, 0, f.from, f.to)
+	f.payload = f.payload[skip:][:length]
+	r.n.decodeFetched(r.r, f)
+	want := c.Block(3).Len + c.Block(4).Len
+	if got := r.n.fs.stats.aheadBytes.Load(); got != uint64(want) {
+		t.Errorf("%d bytes decoded, want %d", got, want)
+	}
+	r.n.fetches.end(f)
+}
+
 // A read that its disk does not answer holds up the others for a while only.
 func TestReadsInFlight(t *testing.T) {
 	fs := &filesystem{flight: make(chan struct{}, 2), fetchers: &pool{patience: 10 * time.Millisecond}}
