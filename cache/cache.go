@@ -161,16 +161,16 @@ func (c *Cache) Lookup(key Key) (*Ref, bool) {
 	return &Ref{cache: c, entry: e}, true
 }
 
-// Touch reports whether key's block is decoded, which then counts as asked for now;
-// one that was passed on stays so.
+// Touch reports whether key's block is decoded, which then counts as asked for now,
+// or somebody sees to that; one that was passed on stays so.
 func (c *Cache) Touch(key Key) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.decoded(key)
+	e := c.files[key.File][key]
 	if e == nil {
 		return false
 	}
-	if !e.isPassed() {
+	if e.loaded && !e.isPassed() {
 		c.pin(e)
 		e.pins--
 		c.settle(e)

@@ -22,7 +22,7 @@ type coded struct {
 // one chunk; and then those bytes, until nobody decodes from them any more.
 type fetch struct {
 	span  span
-	whole bool          // with the header of the chunk
+	heads bool          // it reads the header of the chunk, too
 	done  chan struct{} // closed when the bytes are there, or err tells why they are not
 	users sync.WaitGroup
 	err   error
@@ -90,7 +90,7 @@ func (s *fetches) header(chunk int) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.list {
-		if f.chunk == chunk && f.whole {
+		if f.chunk == chunk && f.heads {
 			return f.done
 		}
 	}
@@ -109,31 +109,23 @@ func (n *archiveNode) fetchAhead(chunk int, s span) {
 	}
 	defer n.release()
 	f := &fetch{span: s, done: make(chan struct{}), coded: coded{chunk: chunk, header: r.CachedChunk(chunk)}}
-	row := r.Index().Rows[chunk]
-	pos, length := row.Pos, int(row.HeaderLen)+int(row.PayloadLen)
-	switch {
-	case f.header != nil:
-		if f.from, f.to = n.missing(f.header, chunk, s, row.Off); f.from >= f.to {
-			return
-		}
-		pos, length = r.StoredAt(f.header, chunk, f.from, f.to)
-	case 2*(s.end-s.off) >= int64(row.Len):
-		f.whole = true
-	default: // the header first, to read no more than is needed
-		n.decodeLater(r, chunk, s)
-		return
-	}
-	if !n.fetch(r, f, pos, length) {
+	f.heads = f.header == nil
+	if !n.fetch(r, f) {
 		n.decodeLater(r, chunk, s)
 	}
 }
 
-// fetch reads the bytes at pos for f and has them decoded. It returns when they have
+// fetch reads the coded bytes for f and has them decoded. It returns when they have
 // been; false if they are to be read through the page cache. So are those that cannot
 // be read: whoever reads them then reports it.
-func (n *archiveNode) fetch(r *archive.Reader, f *fetch, pos int64, length int) bool {
+func (n *archiveNode) fetch(r *archive.Reader, f *fetch) bool {
 	src := r.Source().(*source)
-	if !src.readsDirect(pos, length) {
+	if !f.heads {
+		if f.from, f.to = n.missing(f.header, f.chunk, f.span, r.Index().Rows[f.chunk].Off); f.from >= f.to {
+			return true
+		}
+	}
+	if !src.readsDirect(f.place(r)) {
 		return false
 	}
 	mem := n.fs.slabs.get()
@@ -145,14 +137,24 @@ func (n *archiveNode) fetch(r *archive.Reader, f *fetch, pos int64, length int) 
 		return true
 	}
 	defer n.fetches.end(f)
-	n.fs.inFlight(func() { f.err = f.read(r, src, mem.mem, pos, length) })
+	n.fs.inFlight(func() { f.err = n.readFetch(r, src, f, mem.mem) })
 	close(f.done)
 	if f.err != nil {
 		return false
 	}
-	n.fs.stats.directBytes.Add(uint64(length))
+	n.fs.stats.directBytes.Add(uint64(len(f.payload)))
 	n.decodeFetched(r, f)
 	return true
+}
+
+// place is where the coded bytes of f are, the whole chunk with its header if that is
+// not known yet.
+func (f *fetch) place(r *archive.Reader) (pos int64, length int) {
+	if f.header != nil {
+		return r.StoredAt(f.header, f.chunk, f.from, f.to)
+	}
+	row := r.Index().Rows[f.chunk]
+	return row.Pos, int(row.HeaderLen) + int(row.PayloadLen)
 }
 
 // inFlight does read when it is its turn: more at a time only keep the first of them
@@ -166,17 +168,37 @@ func (fs *filesystem) inFlight(read func()) {
 	read()
 }
 
-func (f *fetch) read(r *archive.Reader, src *source, mem []byte, pos int64, length int) (err error) {
-	f.payload, err = src.readDirect(mem, pos, length)
-	if err != nil || !f.whole {
+// readFetch reads what f is for into mem. With a header that is not known that is one
+// read of the chunk, if most of it is wanted, else one of the header and one of the
+// blocks.
+func (n *archiveNode) readFetch(r *archive.Reader, src *source, f *fetch, mem []byte) error {
+	row := r.Index().Rows[f.chunk]
+	headerLen := int(row.HeaderLen)
+	if f.heads && f.span.end-f.span.off < int64(row.Len)/8*7 {
+		header, err := src.readDirect(mem, row.Pos, headerLen)
+		if err != nil {
+			return err
+		}
+		if f.header, err = r.ParseChunk(f.chunk, header); err != nil {
+			return err
+		}
+		if f.from, f.to = n.missing(f.header, f.chunk, f.span, row.Off); f.from >= f.to {
+			return nil
+		}
+	}
+	pos, length := f.place(r)
+	payload, err := src.readDirect(mem, pos, length)
+	if err == nil && f.header == nil {
+		f.header, err = r.ParseChunk(f.chunk, payload[:headerLen])
+		payload = payload[headerLen:]
+	}
+	if err != nil {
 		return err
 	}
-	headerLen := r.Index().Rows[f.chunk].HeaderLen
-	if f.header, err = r.ParseChunk(f.chunk, f.payload[:headerLen]); err != nil {
-		return err
+	if f.to == 0 {
+		f.to = f.header.NumBlocks()
 	}
-	f.payload = f.payload[headerLen:]
-	f.to = f.header.NumBlocks()
+	f.payload = payload
 	return nil
 }
 

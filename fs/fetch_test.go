@@ -149,7 +149,7 @@ func TestReadersWaitForFetches(t *testing.T) {
 
 func TestFetchesAreFound(t *testing.T) {
 	var s fetches
-	f := &fetch{span: span{off: 10, end: 20}, whole: true, done: make(chan struct{}), coded: coded{chunk: 3}}
+	f := &fetch{span: span{off: 10, end: 20}, heads: true, done: make(chan struct{}), coded: coded{chunk: 3}}
 	if !s.begin(f) {
 		t.Fatal("the first fetch is under way already")
 	}
