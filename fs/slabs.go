@@ -10,14 +10,15 @@ import (
 
 const (
 	// fetchers is how many chunks are fetched, or decoded from what was fetched, at a
-	// time. With four, fetching and decoding go by turns.
-	fetchers = 6
+	// time: enough for four readers to have what they need next among them. One reader
+	// has no use for more than six.
+	fetchers = 12
 
 	// maxFlight is how many of them read at a time.
 	maxFlight = 3
 
 	// maxSlabs leaves some for those who stand in for fetchers whose disk hangs.
-	maxSlabs = 10
+	maxSlabs = 16
 
 	// slabLen is the size of a slab: a chunk as pack makes them, when nothing can be
 	// saved, and its header.
