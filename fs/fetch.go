@@ -137,14 +137,19 @@ func (n *archiveNode) fetch(r *archive.Reader, f *fetch) bool {
 		return true
 	}
 	defer n.fetches.end(f)
-	n.fs.inFlight(func() { f.err = n.readFetch(r, src, f, mem.mem) })
-	close(f.done)
-	if f.err != nil {
+	if n.awaitFetch(r, src, f, mem.mem); f.err != nil {
 		return false
 	}
 	n.fs.stats.directBytes.Add(uint64(len(f.payload)))
 	n.decodeFetched(r, f)
 	return true
+}
+
+// awaitFetch reads what f is for, when it is its turn, and says so.
+func (n *archiveNode) awaitFetch(r *archive.Reader, src *source, f *fetch, mem []byte) {
+	defer close(f.done)
+	f.err = errPanicked // stands if the read does not return
+	n.fs.inFlight(func() { f.err = n.readFetch(r, src, f, mem) })
 }
 
 // place is where the coded bytes of f are, the whole chunk with its header if that is
@@ -188,17 +193,16 @@ func (n *archiveNode) readFetch(r *archive.Reader, src *source, f *fetch, mem []
 	}
 	pos, length := f.place(r)
 	payload, err := src.readDirect(mem, pos, length)
-	if err == nil && f.header == nil {
-		f.header, err = r.ParseChunk(f.chunk, payload[:headerLen])
-		payload = payload[headerLen:]
-	}
 	if err != nil {
 		return err
 	}
-	if f.to == 0 {
-		f.to = f.header.NumBlocks()
-	}
 	f.payload = payload
+	if f.header == nil {
+		if f.header, err = r.ParseChunk(f.chunk, payload[:headerLen]); err != nil {
+			return err
+		}
+		f.payload, f.to = payload[headerLen:], f.header.NumBlocks()
+	}
 	return nil
 }
 

@@ -24,18 +24,17 @@ import (
 
 // iocb is struct iocb of linux/aio_abi.h, on machines of little endian.
 type iocb struct {
-	data     uint64
-	key      uint32
-	rwFlags  uint32
-	opcode   uint16
-	priority int16
-	fd       uint32
-	buf      uint64
-	length   uint64
-	off      int64
-	_        uint64
-	flags    uint32
-	resfd    uint32
+	data   uint64
+	_      [2]uint32 // key, rw_flags
+	opcode uint16
+	_      int16 // priority
+	fd     uint32
+	buf    uint64
+	length uint64
+	off    int64
+	_      uint64
+	flags  uint32
+	resfd  uint32
 }
 
 // ioEvent is struct io_event.
