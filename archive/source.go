@@ -13,9 +13,9 @@ import (
 
 // Source is where a Reader's bytes come from. It is safe for concurrent use.
 //
-// A Source may have two more methods: Name() string, which errors then show, and
-// Changed() error, which tells, once bytes were found wrong, whether they have
-// been changed since the Source was opened.
+// A Source may have two more methods: Name() string, which errors then show,
+// and Changed() error, which tells, once bytes were found wrong, whether they
+// have been changed since the Source was opened.
 type Source interface {
 	// ReadAt fills p from offset off, or fails.
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)

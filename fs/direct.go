@@ -2,7 +2,6 @@ package fs
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
@@ -22,7 +21,6 @@ const directUnit = 4 << 10
 type source struct {
 	*archive.FileSource
 	direct *os.File    // nil if it cannot be read so
-	fd     int         // of direct
 	unfit  atomic.Bool // reading so was tried, and refused
 	reads  *aio.Queue
 }
@@ -43,11 +41,11 @@ func (s *source) tryDirect(id identity) bool {
 	if err != nil {
 		return false
 	}
-	if _, err := cachedPages(int(f.Fd()), 0, 1); err != nil || identityOf(st) != id {
+	if _, err := cachedPages(f, 0, 1); err != nil || identityOf(st) != id {
 		f.Close()
 		return false
 	}
-	s.direct, s.fd = f, int(f.Fd())
+	s.direct = f
 	return true
 }
 
@@ -57,16 +55,16 @@ func (s *source) readsDirect(off int64, n int) bool {
 	if s.direct == nil || s.unfit.Load() || n+2*directUnit+codec.Padding > slabLen {
 		return false
 	}
-	cached, err := cachedPages(s.fd, off, n)
+	cached, err := cachedPages(s.direct, off, n)
 	page := int64(os.Getpagesize())
 	return err == nil && cached < (off+int64(n)-1)/page-off/page+1
 }
 
-// cachedPages is how many of the pages that hold the n bytes at off of a file are in
+// cachedPages is how many of the pages that hold the n bytes at off of f are in
 // the page cache.
-func cachedPages(fd int, off int64, n int) (int64, error) {
+func cachedPages(f *os.File, off int64, n int) (int64, error) {
 	var st unix.Cachestat_t
-	err := unix.Cachestat(uint(fd), &unix.CachestatRange{Off: uint64(off), Len: uint64(n)}, &st, 0)
+	err := unix.Cachestat(uint(f.Fd()), &unix.CachestatRange{Off: uint64(off), Len: uint64(n)}, &st, 0)
 	return int64(st.Cache), err
 }
 
@@ -75,7 +73,7 @@ func cachedPages(fd int, off int64, n int) (int64, error) {
 func (s *source) readDirect(mem []byte, off int64, n int) ([]byte, error) {
 	begin := off &^ (directUnit - 1)
 	end := (off + int64(n) + directUnit - 1) &^ (directUnit - 1)
-	got, err := s.reads.ReadAt(s.fd, mem[:end-begin], begin)
+	got, err := s.reads.ReadAt(int(s.direct.Fd()), mem[:end-begin], begin)
 	if errors.Is(err, unix.EINVAL) {
 		s.unfit.Store(true)
 		s.ReadAhead(true)
@@ -85,7 +83,7 @@ func (s *source) readDirect(mem []byte, off int64, n int) ([]byte, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %d bytes at offset %d: %w", s.Name(), n, off, err)
+		return nil, err // which nobody sees: see fetch
 	}
 	return mem[skip:][:n], nil
 }

@@ -213,21 +213,21 @@ func (n *archiveNode) decodeFetched(r *archive.Reader, f *fetch) {
 	from, to = max(from, f.from), min(to, f.to) // more may be missing by now
 	var pieces sync.WaitGroup
 	defer pieces.Wait()
-	for from < to {
-		end := from + 1
-		for end < to && f.header.Block(end).Off/pieceLen == f.header.Block(from).Off/pieceLen {
+	for begin := from; begin < to; {
+		end := begin + 1
+		for end < to && f.header.Block(end).Off/pieceLen == f.header.Block(begin).Off/pieceLen {
 			end++
 		}
-		piece := [2]int{from, end}
+		first := begin // as begin moves on
 		pieces.Add(1)
 		decode := func() {
 			defer pieces.Done()
-			n.report(n.decodeBlocks(r, &f.coded, piece[0], piece[1], f.span.feed))
+			n.report(n.decodeBlocks(r, &f.coded, first, end, f.span.feed))
 		}
 		if !n.fs.pool.later(work{decode, &n.stalled}) {
 			pieces.Done()
 			return
 		}
-		from = end
+		begin = end
 	}
 }
