@@ -39,7 +39,7 @@ func (n *archiveNode) ReadImage(ctx context.Context, off int64, size int) (image
 }
 
 // imageError logs err and gives its number. The kernel's folios make damage larger
-// than it is, up to 1 MiB: once nobody has the file open, FUSE alone shows it.
+// than it is, up to 2 MiB: once nobody has the file open, FUSE alone shows it.
 func (n *archiveNode) imageError(err error) error {
 	if isDamage(err) {
 		n.spoilt.Store(true)

@@ -33,10 +33,10 @@ func (p PageCache) Valid() bool {
 }
 
 // imageReadAhead is how far the kernel reads ahead in an image. Its folios are the
-// largest power of two of pages within that, 1 MiB: with less a mapped file is
-// read at half the speed, and larger folios are taken from memory that was not in
-// use lately, which the host of a virtual machine may have to find first.
-const imageReadAhead = 1536 << 10
+// largest power of two of pages within that, and with 2 MiB a page table maps them by a
+// single entry: with 1.5 MiB, and folios of 1, a mapped file that is in memory is read
+// at five sixths of the speed. With more, what is read by name takes longer.
+const imageReadAhead = 2 << 20
 
 // leastImaged is the size of the smallest file that is worth the opening of
 // another.
