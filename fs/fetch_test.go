@@ -224,11 +224,13 @@ func TestFetchAhead(t *testing.T) {
 				t.Fatalf("%d bytes decoded after [%d, %d), want %d", got, c.off, c.end, want)
 			}
 		}
-		stopped := &feed{}
+		var stopped, turned feed
 		stopped.stopped.Store(true)
-		n.fetchAhead(0, span{2 * mib, 4 * mib, stopped})
+		turned.turned.Store(true)
+		n.fetchAhead(0, span{2 * mib, 4 * mib, &stopped})
+		n.fetchAhead(0, span{2 * mib, 4 * mib, &turned})
 		if got := fs.stats.aheadBytes.Load(); got != want {
-			t.Errorf("%d bytes decoded for a stream that has stopped", got-want)
+			t.Errorf("%d bytes decoded for streams that have stopped, or turned", got-want)
 		}
 	}
 }

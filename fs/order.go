@@ -83,8 +83,9 @@ func (o *order) before(i int, near func(end int64) bool) bool {
 	return false
 }
 
-// parts gives where in the file the steps [from, to) lie, in their order.
-func (o *order) parts(from, to int64) (parts []extent) {
+// parts gives where in the file the steps [from, to) lie, in their order, with what is
+// read around them where a reader has to hop.
+func (o *order) parts(from, to int64, m margin) (parts []extent) {
 	rank := sort.Search(len(o.named), func(r int) bool {
 		t := o.tensors[o.named[r]]
 		return t.step+t.end-t.begin > from
@@ -93,12 +94,38 @@ func (o *order) parts(from, to int64) (parts []extent) {
 		t := o.tensors[o.named[rank]]
 		begin := t.begin + from - t.step
 		end := min(t.end, begin+to-from)
+		from += end - begin
+		if begin == t.begin && o.hopsTo(rank) {
+			begin = max(0, begin-m.before)
+		}
+		if end == t.end && o.hopsTo(rank+1) {
+			end = min(end+m.behind, o.tensors[len(o.tensors)-1].end)
+		}
 		if begin < end {
 			parts = append(parts, extent{begin: begin, end: end})
 		}
-		from += end - begin
 	}
 	return parts
+}
+
+// leap gives where a reader at off that goes by name goes elsewhere, or end: the end
+// of the tensor there, or of the last of those that follow it both by name and in the
+// file.
+func (o *order) leap(off, end int64) int64 {
+	i := o.first(off)
+	for i+1 < len(o.tensors) && o.tensors[i+1].rank == o.tensors[i].rank+1 {
+		i++
+	}
+	if i+1 >= len(o.tensors) {
+		return end
+	}
+	return o.tensors[i].end
+}
+
+// hopsTo reports whether the tensor of that rank lies elsewhere than behind the one
+// before it by name.
+func (o *order) hopsTo(rank int) bool {
+	return rank > 0 && rank < len(o.named) && o.tensors[o.named[rank-1]].end != o.tensors[o.named[rank]].begin
 }
 
 // queueOrder has a worker learn the order.

@@ -71,17 +71,75 @@ func TestReadersByNameAreReadAhead(t *testing.T) {
 	}
 }
 
-// A reader from start to end does not care about names.
+// A reader from start to end does not care about names, once it has passed the end of
+// the first tensors that another would have gone elsewhere from.
 func TestSequentialReadersIgnoreNames(t *testing.T) {
 	tensors := layers(30, 3*mib)
-	size := tensors[len(tensors)-1].End
+	size, leap := tensors[len(tensors)-1].End, tensors[1].End
 	plain, ordered := newStreams(size, 64*mib, 1024*mib), newStreams(size, 64*mib, 1024*mib)
 	ordered.setOrder(newOrder(tensors))
+	var ends [2]int64
 	for off := int64(0); off < size; off += mib {
-		a, _ := readOne(plain, off, min(off+mib, size))
-		b, _ := readOne(ordered, off, min(off+mib, size))
-		if a.off != b.off || a.end != b.end {
-			t.Fatalf("at %d: asks for [%d, %d), without names for [%d, %d)", off, b.off, b.end, a.off, a.end)
+		for i, s := range []*streams{plain, ordered} {
+			if a, ok := readOne(s, off, min(off+mib, size)); ok {
+				if ends[i] != 0 && a.off != ends[i] {
+					t.Fatalf("asks for [%d, %d), before up to %d", a.off, a.end, ends[i])
+				}
+				ends[i] = a.end
+			}
+		}
+		doubt := leap + 2*maxMargin
+		if off+mib <= leap+maxMargin && ends[1] > doubt {
+			t.Fatalf("at %d: asked up to %d, beyond %d", off, ends[1], doubt)
+		}
+		if off+mib <= leap+maxMargin && ends[1] < min(ends[0], doubt) || off > leap+maxMargin && ends[1] < ends[0]-16*mib {
+			t.Fatalf("at %d: asked up to %d, without names up to %d", off, ends[1], ends[0])
+		}
+	}
+	if c := ordered.cursors[0]; ends[1] != size || c.hops {
+		t.Errorf("asked up to %d of %d; hops %v", ends[1], size, c.hops)
+	}
+}
+
+// The kernel reads around the faults of a reader, and on behind what it wants. Who
+// begins with the first tensor by name goes on by name, and what the kernel adds is
+// foreseen.
+func TestWhatTheKernelReadsAroundIsForeseen(t *testing.T) {
+	const around, on = 1*mib + 512<<10, 2 * mib
+	tensors := layers(30, 9*mib)[2:] // the first by name is layers.10
+	s := newStreams(tensors[len(tensors)-1].End, 64*mib, 1024*mib)
+	s.setOrder(newOrder(tensors))
+	var all asked
+	order := byName(tensors)
+	hops := 0 // the first shows what the kernel adds
+	for i, tensor := range order {
+		begin, end := tensor.Begin&^4095, tensor.End
+		hopped := i == 0 || order[i-1].End != tensor.Begin
+		if hopped {
+			if i > 0 && !all.has(tensor.Begin) {
+				t.Errorf("%s: not foreseen", tensor.Name)
+			}
+			if hops++; hops > 2 && !all.has(begin-around) {
+				t.Errorf("%s: what lies before it is not foreseen", tensor.Name)
+			}
+			begin -= around
+		}
+		if i+1 < len(order) && order[i+1].Begin != tensor.End {
+			end += on
+		}
+		for off := max(begin, 0); off < min(end, s.size); off += mib {
+			all = append(all, s.read(off, min(off+mib, end, s.size), byByte)...)
+		}
+		if hops > 2 && !all.has(min(end, s.size)-1) {
+			t.Errorf("%s: what lies behind it is not foreseen", tensor.Name)
+		}
+	}
+	if n := len(s.share.streams); n != 1 {
+		t.Errorf("taken for %d streams", n)
+	}
+	for i := range s.cursors[1:] {
+		if s.cursors[i+1].feed != nil {
+			t.Fatal("taken for several readers")
 		}
 	}
 }
@@ -91,13 +149,23 @@ func TestOrder(t *testing.T) {
 		t.Error("an order for tensors that lie in the order of their names")
 	}
 	o := newOrder(layers(12, 100)) // 0 1 10 11 2 ...
-	parts := o.parts(150, 450)
+	parts := o.parts(150, 450, margin{})
 	want := []extent{{begin: 1150, end: 1200}, {begin: 2000, end: 2100}, {begin: 2100, end: 2200}, {begin: 1200, end: 1250}}
 	if !slices.Equal(parts, want) {
 		t.Errorf("parts %+v, want %+v", parts, want)
 	}
-	if parts := o.parts(1150, 5000); len(parts) != 1 || parts[0].end != 2000 {
+	if parts := o.parts(1150, 5000, margin{}); len(parts) != 1 || parts[0].end != 2000 {
 		t.Errorf("at the end: %+v", parts)
+	}
+	parts = o.parts(150, 450, margin{before: 10, behind: 20})
+	want = []extent{{begin: 1150, end: 1220}, {begin: 1990, end: 2100}, {begin: 2100, end: 2200}, {begin: 1190, end: 1250}}
+	if tail := o.tensors[11].end; want[2].end+20 > tail {
+		want[2].end = tail
+	} else {
+		want[2].end += 20
+	}
+	if !slices.Equal(parts, want) {
+		t.Errorf("with margins: parts %+v, want %+v", parts, want)
 	}
 }
 

@@ -46,7 +46,8 @@ func (n *archiveNode) decodeLater(r *archive.Reader, chunk int, s span) {
 // needless reports whether s need not be decoded ahead. Of an archive whose disk does
 // not answer nothing is: it would hold every worker.
 func (n *archiveNode) needless(s span) bool {
-	return s.feed.stopped.Load() || s.end <= s.feed.passed.Load() || n.stalled.Load() > 0
+	f := s.feed
+	return f.stopped.Load() || f.turned.Load() || s.end <= f.passed.Load() || n.stalled.Load() > 0
 }
 
 // decodeAhead reads and decodes the blocks of chunk that begin in s into the cache.

@@ -16,6 +16,7 @@ const (
 // feed joins a stream to the work queued for it.
 type feed struct {
 	passed  atomic.Int64 // what lies before this offset is no longer needed
+	turned  atomic.Bool  // nothing is needed now but what is read already
 	stopped atomic.Bool  // nothing is needed any more
 }
 
@@ -38,6 +39,10 @@ type cursor struct {
 
 	hops   bool // from tensor to tensor
 	tensor int  // where it is, if it hops
+	margin margin
+
+	leap     int64 // where it goes elsewhere if it goes by name; 0 if that is not known
+	straight bool  // it did not go elsewhere there
 }
 
 // streams recognises the sequential readers of one file among its reads and
@@ -75,10 +80,15 @@ func (s *streams) read(off, end int64, chunkEnd func(int64) int64) []span {
 	c := s.match(off, end)
 	switch {
 	case c == nil:
-		c = s.hop(off, end)
-	case c.hops && !s.order.tensors[c.tensor].meets(off, end):
-		if c = s.hop(off, end); c == nil {
-			return nil // the kernel read on, not the reader
+		reach := min(reorderRead*(end-off), maxMargin)
+		if c = s.hop(off, end, reach); c == nil {
+			c = s.beginByName(off, end, reach)
+		}
+	case c.hops && !c.follow(s.order, off, end):
+		at := c
+		if c = s.hop(off, end, largestPage); c == nil {
+			at.readOn(s.order, end) // the kernel, not the reader
+			return nil
 		}
 	}
 	if c == nil {
@@ -101,9 +111,14 @@ func (s *streams) read(off, end int64, chunkEnd func(int64) int64) []span {
 		s.setWindow(c, min(max(2*c.window, 2*(end-off), minWindow), s.share.window()))
 	}
 	if c.hops {
+		c.readOn(s.order, end)
 		return c.askByName(s.order)
 	}
-	return c.ask(s.size, chunkEnd)
+	limit := s.size
+	if s.order != nil {
+		limit = c.doubt(s.order, limit)
+	}
+	return c.ask(limit, chunkEnd)
 }
 
 // ask moves ahead to the end of the window, when that is worth a request; to the end
@@ -118,55 +133,6 @@ func (c *cursor) ask(size int64, chunkEnd func(int64) int64) []span {
 	}
 	c.ahead = to
 	return []span{{from, to, c.feed}}
-}
-
-// askByName is ask for a reader that hops.
-func (c *cursor) askByName(o *order) (spans []span) {
-	t := o.tensors[c.tensor]
-	at := t.step + min(c.next, t.end) - t.begin
-	from, to := max(c.ahead, at), at+c.window
-	if to-from < max(c.window/4, 1) {
-		return nil
-	}
-	c.ahead = to
-	for _, part := range o.parts(from, to) {
-		spans = append(spans, span{part.begin, part.end, c.feed})
-	}
-	return spans
-}
-
-// hop finds the stream that goes on with a read of [off, end) by the names of
-// tensors: it has come to the end of the one before.
-func (s *streams) hop(off, end int64) *cursor {
-	if s.order == nil {
-		return nil
-	}
-	tensors := s.order.tensors
-	for i := s.order.first(off); i < len(tensors) && tensors[i].begin < end; i++ {
-		if off > tensors[i].begin+minWindow {
-			continue // in its midst
-		}
-		for j := range s.cursors {
-			c := &s.cursors[j]
-			near := func(tail int64) bool {
-				return c.feed != nil && tail <= c.next+minWindow && tail >= c.next-maxReorder
-			}
-			if s.order.before(i, near) {
-				s.land(c, i, end)
-				return c
-			}
-		}
-	}
-	return nil
-}
-
-// land puts a cursor that hops into tensor i, which it has read up to end.
-func (s *streams) land(c *cursor, i int, end int64) {
-	if !c.hops { // what was asked for in the order of the file is not needed
-		c.feed.stopped.Store(true)
-		c.feed, c.hops, c.ahead = new(feed), true, 0
-	}
-	c.tensor, c.next = i, end
 }
 
 // match finds the stream that a read goes on with: the nearest one whose
