@@ -92,6 +92,9 @@ func (c *cursor) askByName(o *order) (spans []span) {
 	if to-from < max(c.window/4, 1) {
 		return nil
 	}
+	if to = o.within(at, to, 2*c.window+maxMargin, c.margin); to <= from {
+		return nil
+	}
 	c.ahead = to
 	for _, part := range o.parts(from, to, c.margin) {
 		spans = append(spans, span{part.begin, part.end, c.feed})

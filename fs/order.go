@@ -86,11 +86,7 @@ func (o *order) before(i int, near func(end int64) bool) bool {
 // parts gives where in the file the steps [from, to) lie, in their order, with what is
 // read around them where a reader has to hop.
 func (o *order) parts(from, to int64, m margin) (parts []extent) {
-	rank := sort.Search(len(o.named), func(r int) bool {
-		t := o.tensors[o.named[r]]
-		return t.step+t.end-t.begin > from
-	})
-	for ; rank < len(o.named) && from < to; rank++ {
+	for rank := o.rank(from); rank < len(o.named) && from < to; rank++ {
 		t := o.tensors[o.named[rank]]
 		begin := t.begin + from - t.step
 		end := min(t.end, begin+to-from)
@@ -106,6 +102,31 @@ func (o *order) parts(from, to int64, m margin) (parts []extent) {
 		}
 	}
 	return parts
+}
+
+// rank gives the rank of the tensor that a step is in.
+func (o *order) rank(step int64) int {
+	return sort.Search(len(o.named), func(r int) bool {
+		t := o.tensors[o.named[r]]
+		return t.step+t.end-t.begin > step
+	})
+}
+
+// within gives the last of the steps [from, to] up to which no more than room bytes are
+// to be read, with what is read around tensors: many small ones have that many times.
+func (o *order) within(from, to, room int64, m margin) int64 {
+	for rank := o.rank(from) + 1; rank < len(o.named); rank++ {
+		next := o.tensors[o.named[rank]].step
+		if next >= to || next-from >= room {
+			break
+		}
+		if o.hopsTo(rank) {
+			if room -= m.before + m.behind; next-from >= room {
+				return next
+			}
+		}
+	}
+	return min(to, from+room)
 }
 
 // leap gives where a reader at off that goes by name goes elsewhere, or end: the end

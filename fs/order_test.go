@@ -169,6 +169,36 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// Around small tensors the kernel reads more than they are long, which is not asked for
+// without bound.
+func TestSmallTensorsByNameAreNotReadFarAhead(t *testing.T) {
+	const size, window, around = 64 << 10, 16 * mib, 1 * mib
+	var tensors []safetensors.Tensor
+	for i := range int64(4096) { // neighbours by name lie far apart
+		name := fmt.Sprintf("%02d.%02d", i%64, i/64)
+		tensors = append(tensors, safetensors.Tensor{Name: name, Begin: i * size, End: i*size + size})
+	}
+	s := newStreams(tensors[len(tensors)-1].End, window, 1024*mib)
+	s.setOrder(newOrder(tensors))
+	var asked, hops int64
+	for i, tensor := range byName(tensors)[:1000] {
+		begin, end := max(0, tensor.Begin-around), min(tensor.End+around, s.size)
+		var foreseen int64
+		for _, a := range s.read(begin, end, byByte) {
+			foreseen += a.end - a.off
+		}
+		if i > 16 && foreseen > 2*window+3*maxMargin {
+			t.Fatalf("tensor %d: asks for %d bytes", i, foreseen)
+		}
+		if asked += foreseen; foreseen > 0 {
+			hops++
+		}
+	}
+	if most := 1000 * int64(size+4*around); hops < 500 || asked > most {
+		t.Errorf("asked %d times, for %d bytes, want %d at most", hops, asked, most)
+	}
+}
+
 // The order comes from the header, unless that is too long, or none.
 func TestOrderIsLearned(t *testing.T) {
 	fs := newFilesystem(Options{CacheSize: MinCacheSize, Readahead: -1, Jobs: 1, Logger: slog.New(slog.DiscardHandler)})
