@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func testArchivesAreReadPastThePageCache(t *testing.T, pages PageCache) {
 	if kept > 0 && os.Getenv("SCAPEFS_REQUIRE") == "" {
 		t.Skipf("SKIPPED: the file system of %s keeps all in memory (%d bytes)", stored, kept)
 	}
-	compare := func() Stats {
+	compare := func() int64 {
 		r.mount(Options{PageCache: pages})
 		if out := shell(t, "cmp "+original+" "+filepath.Join(r.point, "model.safetensors")); out != "" {
 			t.Fatal(out)
@@ -50,17 +51,40 @@ func testArchivesAreReadPastThePageCache(t *testing.T, pages PageCache) {
 		if err := r.server.Unmount(); err != nil {
 			t.Fatal(err)
 		}
-		return r.server.Stats()
+		return int64(r.server.Stats().DirectBytes)
 	}
-	s := compare()
-	kept, err = pagecache.Resident(stored)
-	if err != nil || kept > size/4 || s.DirectBytes < size/2 {
-		t.Errorf("%d bytes read past the page cache, %d are in there: %v", s.DirectBytes, kept, err)
+	oneOfThree(t, func() string {
+		if err := Evict(f); err != nil {
+			t.Fatal(err)
+		}
+		direct := compare()
+		kept, err := pagecache.Resident(stored)
+		if err == nil && kept <= size/4 && direct >= size/2 {
+			return ""
+		}
+		return fmt.Sprintf("%d bytes read past the page cache, %d are in there: %v", direct, kept, err)
+	})
+	oneOfThree(t, func() string {
+		shell(t, "cat "+stored+" >/dev/null")
+		if direct := compare(); direct > size/16 { // some pages may have had to go
+			return fmt.Sprintf("%d bytes read past the page cache, which has all", direct)
+		}
+		return ""
+	})
+}
+
+// oneOfThree fails t if try complains three times. Beside other work a reader may
+// overtake what is read ahead of it, and then it reads through the page cache.
+func oneOfThree(t *testing.T, try func() string) {
+	t.Helper()
+	var complaint string
+	for range 3 {
+		if complaint = try(); complaint == "" {
+			return
+		}
+		t.Log(complaint)
 	}
-	shell(t, "cat "+stored+" >/dev/null")
-	if s := compare(); s.DirectBytes > size/16 { // some pages may have had to go
-		t.Errorf("%d bytes read past the page cache, which has all", s.DirectBytes)
-	}
+	t.Error(complaint)
 }
 
 // A disk that cannot be read past the page cache is read through it.
