@@ -46,7 +46,7 @@ func (c *cursor) follow(o *order, off, end int64) bool {
 			c.tensor = i
 			return true
 		}
-		if i+1 == len(o.tensors) || o.tensors[i+1].rank != o.tensors[i].rank+1 || o.tensors[i+1].begin >= end {
+		if !o.goesOn(i) || o.tensors[i+1].begin >= end {
 			return false
 		}
 	}
@@ -105,14 +105,11 @@ func (c *cursor) askByName(o *order) (spans []span) {
 // doubt gives how far ahead to ask for a reader that may go on by name at the end of
 // a tensor: not far beyond, until it has read on there. limit is the end of the file.
 func (c *cursor) doubt(o *order, limit int64) int64 {
-	switch {
-	case c.straight:
-		return limit
-	case c.leap == 0:
+	if c.leap == 0 {
 		c.leap = o.leap(c.next, limit)
-	case c.next > c.leap+maxMargin:
-		c.straight = true
-		return limit
+	}
+	if c.next > c.leap+maxMargin {
+		c.leap = limit
 	}
 	return min(c.leap+2*maxMargin, limit)
 }

@@ -134,13 +134,18 @@ func (o *order) within(from, to, room int64, m margin) int64 {
 // file.
 func (o *order) leap(off, end int64) int64 {
 	i := o.first(off)
-	for i+1 < len(o.tensors) && o.tensors[i+1].rank == o.tensors[i].rank+1 {
+	for o.goesOn(i) {
 		i++
 	}
 	if i+1 >= len(o.tensors) {
 		return end
 	}
 	return o.tensors[i].end
+}
+
+// goesOn reports whether the tensor that follows tensor i in the file does by name, too.
+func (o *order) goesOn(i int) bool {
+	return i+1 < len(o.tensors) && o.tensors[i+1].rank == o.tensors[i].rank+1
 }
 
 // hopsTo reports whether the tensor of that rank lies elsewhere than behind the one

@@ -41,8 +41,7 @@ type cursor struct {
 	tensor int  // where it is, if it hops
 	margin margin
 
-	leap     int64 // where it goes elsewhere if it goes by name; 0 if that is not known
-	straight bool  // it did not go elsewhere there
+	leap int64 // where it may go elsewhere by name; 0 if that is not known
 }
 
 // streams recognises the sequential readers of one file among its reads and
