@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -49,14 +50,18 @@ type fetches struct {
 	list []*fetch
 }
 
-// begin adds f, unless what it is for is being fetched already.
+// begin adds f, less what of its span others are about already; false if nothing is
+// left.
 func (s *fetches) begin(f *fetch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, g := range s.list {
-		if g.span.off <= f.span.off && f.span.end <= g.span.end {
-			return false
+	for i := 0; i < len(s.list); i++ {
+		if left := f.span.less(s.list[i].span); left != f.span {
+			f.span, i = left, -1 // others may reach that far now
 		}
+	}
+	if f.span.off >= f.span.end {
+		return false
 	}
 	s.list = append(s.list, f)
 	return true
@@ -111,7 +116,7 @@ func (n *archiveNode) fetchAhead(chunk int, s span) {
 	f := &fetch{span: s, done: make(chan struct{}), coded: coded{chunk: chunk, header: r.CachedChunk(chunk)}}
 	f.heads = f.header == nil
 	if !n.fetch(r, f) {
-		n.decodeLater(r, chunk, s)
+		n.decodeLater(r, chunk, f.span)
 	}
 }
 
@@ -120,14 +125,6 @@ func (n *archiveNode) fetchAhead(chunk int, s span) {
 // be read: whoever reads them then reports it.
 func (n *archiveNode) fetch(r *archive.Reader, f *fetch) bool {
 	src := r.Source().(*source)
-	if !f.heads {
-		if f.from, f.to = n.missing(f.header, f.chunk, f.span, r.Index().Rows[f.chunk].Off); f.from >= f.to {
-			return true
-		}
-	}
-	if !src.readsDirect(f.place(r)) {
-		return false
-	}
 	mem := n.fs.slabs.get()
 	if mem == nil {
 		return false
@@ -145,10 +142,23 @@ func (n *archiveNode) fetch(r *archive.Reader, f *fetch) bool {
 	return true
 }
 
-// awaitFetch reads what f is for, when it is its turn, and says so.
+// errIndirect is why nothing is read past the page cache.
+var errIndirect = errors.New("to be read through the page cache")
+
+// awaitFetch reads what is missing for f, when it is its turn, and says so.
 func (n *archiveNode) awaitFetch(r *archive.Reader, src *source, f *fetch, mem []byte) {
 	defer close(f.done)
 	f.err = errPanicked // stands if the read does not return
+	if !f.heads {
+		if f.from, f.to = n.missing(f.header, f.chunk, f.span, r.Index().Rows[f.chunk].Off); f.from >= f.to {
+			f.err = nil
+			return
+		}
+	}
+	if !src.readsDirect(f.place(r)) {
+		f.err = errIndirect
+		return
+	}
 	n.fs.inFlight(func() { f.err = n.readFetch(r, src, f, mem) })
 }
 

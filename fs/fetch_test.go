@@ -190,17 +190,24 @@ func TestFetchesAreFound(t *testing.T) {
 	if !s.begin(f) {
 		t.Fatal("the first fetch is under way already")
 	}
-	for _, c := range []struct {
-		off, end int64
-		begins   bool
-	}{{10, 20, false}, {12, 18, false}, {12, 21, true}, {9, 20, true}} {
+	next := &fetch{span: span{off: 20, end: 30}, done: make(chan struct{})}
+	if !s.begin(next) {
+		t.Fatal("what follows it is under way already")
+	}
+	for _, c := range []struct{ off, end, from, to int64 }{
+		{10, 20, 20, 20}, {12, 18, 18, 18}, {12, 28, 28, 28}, {25, 31, 30, 31}, {12, 31, 30, 31}, {9, 20, 9, 10},
+		{9, 25, 9, 10}, {9, 31, 9, 31}, {30, 31, 30, 31}, {9, 10, 9, 10},
+	} {
 		g := &fetch{span: span{off: c.off, end: c.end}}
-		if begins := s.begin(g); begins != c.begins {
-			t.Errorf("[%d, %d) begins: %v", c.off, c.end, begins)
-		} else if begins {
+		begins := s.begin(g)
+		if begins != (c.from < c.to) || g.span.off != c.from || g.span.end != c.to {
+			t.Errorf("[%d, %d) begins: %v, as [%d, %d)", c.off, c.end, begins, g.span.off, g.span.end)
+		}
+		if begins {
 			s.end(g)
 		}
 	}
+	s.end(next)
 	for off, found := range map[int64]bool{9: false, 10: true, 19: true, 20: false} {
 		g := s.join(off)
 		if (g == f) != found {

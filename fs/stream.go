@@ -26,6 +26,17 @@ type span struct {
 	feed     *feed
 }
 
+// less gives s without what t has of its beginning and of its end.
+func (s span) less(t span) span {
+	if t.off <= s.off && s.off < t.end {
+		s.off = min(t.end, s.end)
+	}
+	if t.off < s.end && s.end <= t.end {
+		s.end = max(t.off, s.off)
+	}
+	return s
+}
+
 // cursor follows one reader: a sequential one, or one that goes from tensor to
 // tensor by name and is sequential within each.
 type cursor struct {
