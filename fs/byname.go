@@ -85,7 +85,7 @@ func (s *streams) beginByName(off, end, reach int64) *cursor {
 }
 
 // askByName is ask for a reader that hops.
-func (c *cursor) askByName(o *order) (spans []span) {
+func (c *cursor) askByName(o *order, chunkEnd func(int64) int64) (spans []span) {
 	t := o.tensors[c.tensor]
 	at := t.step + min(c.next, t.end) - t.begin
 	from, to := max(c.ahead, at), at+c.window
@@ -94,6 +94,9 @@ func (c *cursor) askByName(o *order) (spans []span) {
 	}
 	if to = o.within(at, to, 2*c.window+maxMargin, c.margin); to <= from {
 		return nil
+	}
+	if rest := o.rest(to, chunkEnd); rest <= c.window/2 {
+		to += rest
 	}
 	c.ahead = to
 	for _, part := range o.parts(from, to, c.margin) {

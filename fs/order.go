@@ -112,6 +112,18 @@ func (o *order) rank(step int64) int {
 	})
 }
 
+// rest gives how many bytes lie between a step, which is not the first, and the end of
+// the chunk or of the tensor that the byte before it is in; 0 beyond the last step.
+func (o *order) rest(step int64, chunkEnd func(int64) int64) int64 {
+	rank := o.rank(step - 1)
+	if rank == len(o.named) {
+		return 0
+	}
+	t := o.tensors[o.named[rank]]
+	off := t.begin + step - t.step
+	return min(chunkEnd(off-1), t.end) - off
+}
+
 // within gives the last of the steps [from, to] up to which no more than room bytes are
 // to be read, with what is read around tensors: many small ones have that many times.
 func (o *order) within(from, to, room int64, m margin) int64 {

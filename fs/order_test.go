@@ -71,6 +71,35 @@ func TestReadersByNameAreReadAhead(t *testing.T) {
 	}
 }
 
+// Chunks are best read whole: what is asked for by name ends with one, or with a tensor.
+func TestAsksByNameEndWithChunks(t *testing.T) {
+	tensors := layers(30, 9*mib+700<<10)
+	s := newStreams(tensors[len(tensors)-1].End, 64*mib, 1024*mib)
+	s.setOrder(newOrder(tensors))
+	chunkEnd := func(off int64) int64 { return off/(4*mib)*(4*mib) + 4*mib }
+	ends := map[int64]bool{}
+	for _, tensor := range tensors {
+		ends[tensor.End] = true
+	}
+	asks := 0
+	for i, tensor := range byName(tensors) {
+		for off := tensor.Begin; off < tensor.End; off += mib {
+			for _, a := range s.read(off, min(off+mib, tensor.End), chunkEnd) {
+				if i < 3 { // until it is known to go by name, and its window is large
+					continue
+				}
+				asks++
+				if !ends[a.end] && a.end != chunkEnd(a.end-1) {
+					t.Errorf("in %s: asks for [%d, %d)", tensor.Name, a.off, a.end)
+				}
+			}
+		}
+	}
+	if asks < 20 {
+		t.Errorf("%d asks", asks)
+	}
+}
+
 // A reader from start to end does not care about names, once it has passed the end of
 // the first tensors that another would have gone elsewhere from.
 func TestSequentialReadersIgnoreNames(t *testing.T) {

@@ -122,7 +122,7 @@ func (s *streams) read(off, end int64, chunkEnd func(int64) int64) []span {
 	}
 	if c.hops {
 		c.readOn(s.order, end)
-		return c.askByName(s.order)
+		return c.askByName(s.order, chunkEnd)
 	}
 	limit := s.size
 	if s.order != nil {
