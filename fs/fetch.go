@@ -149,17 +149,22 @@ var errIndirect = errors.New("to be read through the page cache")
 func (n *archiveNode) awaitFetch(r *archive.Reader, src *source, f *fetch, mem []byte) {
 	defer close(f.done)
 	f.err = errPanicked // stands if the read does not return
-	if !f.heads {
-		if f.from, f.to = n.missing(f.header, f.chunk, f.span, r.Index().Rows[f.chunk].Off); f.from >= f.to {
-			f.err = nil
-			return
-		}
+	if !f.heads && !n.narrow(r, f) {
+		f.err = nil
+		return
 	}
 	if !src.readsDirect(f.place(r)) {
 		f.err = errIndirect
 		return
 	}
 	n.fs.inFlight(func() { f.err = n.readFetch(r, src, f, mem) })
+}
+
+// narrow has f read those blocks of its span that are missing; false if none is. Its
+// header must be known.
+func (n *archiveNode) narrow(r *archive.Reader, f *fetch) bool {
+	f.from, f.to = n.missing(f.header, f.chunk, f.span, r.Index().Rows[f.chunk].Off)
+	return f.from < f.to
 }
 
 // place is where the coded bytes of f are, the whole chunk with its header if that is
@@ -197,7 +202,7 @@ func (n *archiveNode) readFetch(r *archive.Reader, src *source, f *fetch, mem []
 		if f.header, err = r.ParseChunk(f.chunk, header); err != nil {
 			return err
 		}
-		if f.from, f.to = n.missing(f.header, f.chunk, f.span, row.Off); f.from >= f.to {
+		if !n.narrow(r, f) {
 			return nil
 		}
 	}
