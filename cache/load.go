@@ -47,10 +47,14 @@ func (c *Cache) lead(ctx context.Context, e *entry, load LoadFunc) error {
 }
 
 // start runs load for an entry with room reserved, and waits for it as long as
-// ctx lasts. The load is on a goroutine of its own because it outlives a
-// caller that leaves.
+// ctx lasts. The load of a caller that may leave is on a goroutine of its own,
+// because it outlives the caller.
 func (c *Cache) start(ctx context.Context, e *entry, load LoadFunc) error {
 	result := make(chan error, 1)
+	if ctx.Done() == nil {
+		c.run(ctx, e, load, result)
+		return <-result
+	}
 	go c.run(context.WithoutCancel(ctx), e, load, result)
 	select {
 	case err := <-result:
