@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/scapefs/scapefs/archive"
 	"github.com/scapefs/scapefs/codec"
@@ -23,6 +22,7 @@ type coded struct {
 // one chunk; and then those bytes, until nobody decodes from them any more.
 type fetch struct {
 	span  span
+	turn  turn          // to read
 	heads bool          // it reads the header of the chunk, too
 	done  chan struct{} // closed when the bytes are there, or err tells why they are not
 	users sync.WaitGroup
@@ -103,8 +103,8 @@ func (s *fetches) header(chunk int) <-chan struct{} {
 }
 
 // fetchAhead has the blocks of chunk that begin in s decoded: from what it reads past
-// the page cache, or from what is in there.
-func (n *archiveNode) fetchAhead(chunk int, s span) {
+// the page cache when t has come, or from what is in there.
+func (n *archiveNode) fetchAhead(chunk int, s span, t turn) {
 	if n.needless(s) || n.damage.of(chunk, wholeChunk) != nil {
 		return
 	}
@@ -113,7 +113,7 @@ func (n *archiveNode) fetchAhead(chunk int, s span) {
 		return // a reader will meet the same error, and report it
 	}
 	defer n.release()
-	f := &fetch{span: s, done: make(chan struct{}), coded: coded{chunk: chunk, header: r.CachedChunk(chunk)}}
+	f := &fetch{span: s, turn: t, done: make(chan struct{}), coded: coded{chunk: chunk, header: r.CachedChunk(chunk)}}
 	f.heads = f.header == nil
 	if !n.fetch(r, f) {
 		n.decodeLater(r, chunk, f.span)
@@ -157,7 +157,7 @@ func (n *archiveNode) awaitFetch(r *archive.Reader, src *source, f *fetch, mem [
 		f.err = errIndirect
 		return
 	}
-	n.fs.inFlight(func() { f.err = n.readFetch(r, src, f, mem) })
+	n.fs.flight.do(f.turn, func() { f.err = n.readFetch(r, src, f, mem) })
 }
 
 // narrow has f read those blocks of its span that are missing; false if none is. Its
@@ -175,17 +175,6 @@ func (f *fetch) place(r *archive.Reader) (pos int64, length int) {
 	}
 	row := r.Index().Rows[f.chunk]
 	return row.Pos, int(row.HeaderLen) + int(row.PayloadLen)
-}
-
-// inFlight does read when it is its turn: more at a time only keep the first of them
-// waiting. One that its disk does not answer is not counted after a while.
-func (fs *filesystem) inFlight(read func()) {
-	fs.flight <- struct{}{}
-	done := sync.OnceFunc(func() { <-fs.flight })
-	late := time.AfterFunc(fs.fetchers.patience, done)
-	defer done()
-	defer late.Stop()
-	read()
 }
 
 // readFetch reads what f is for into mem. With a header that is not known that is one

@@ -249,7 +249,7 @@ func TestFetchAhead(t *testing.T) {
 			{2*mib + 1, 4 * mib, 2*mib - 256<<10}, // not the block that begins before
 		} {
 			want += uint64(c.more)
-			n.fetchAhead(r.Index().Find(c.off), span{c.off, c.end, new(feed)})
+			n.fetchAhead(r.Index().Find(c.off), span{c.off, c.end, new(feed)}, turn{})
 			eventually(t, "it is decoded", func() bool { return fs.stats.aheadBytes.Load() >= want })
 			if got := fs.stats.aheadBytes.Load(); got != want {
 				t.Fatalf("%d bytes decoded after [%d, %d), want %d", got, c.off, c.end, want)
@@ -258,8 +258,8 @@ func TestFetchAhead(t *testing.T) {
 		var stopped, turned feed
 		stopped.stopped.Store(true)
 		turned.turned.Store(true)
-		n.fetchAhead(0, span{2 * mib, 4 * mib, &stopped})
-		n.fetchAhead(0, span{2 * mib, 4 * mib, &turned})
+		n.fetchAhead(0, span{2 * mib, 4 * mib, &stopped}, turn{})
+		n.fetchAhead(0, span{2 * mib, 4 * mib, &turned}, turn{})
 		if got := fs.stats.aheadBytes.Load(); got != want {
 			t.Errorf("%d bytes decoded for streams that have stopped, or turned", got-want)
 		}
@@ -281,24 +281,6 @@ func TestNoMoreIsDecodedThanWasFetched(t *testing.T) {
 		t.Errorf("%d bytes decoded, want %d", got, want)
 	}
 	r.n.fetches.end(f)
-}
-
-// A read that its disk does not answer holds up the others for a while only.
-func TestReadsInFlight(t *testing.T) {
-	fs := &filesystem{flight: make(chan struct{}, 2), fetchers: &pool{patience: 10 * time.Millisecond}}
-	hold, ended := make(chan struct{}), make(chan struct{}, 2)
-	for range 2 {
-		go func() { fs.inFlight(func() { <-hold }); ended <- struct{}{} }()
-	}
-	for range 4 {
-		fs.inFlight(func() {})
-	}
-	close(hold)
-	<-ended
-	<-ended
-	if len(fs.flight) != 0 {
-		t.Errorf("%d are in flight", len(fs.flight))
-	}
 }
 
 func TestSlabs(t *testing.T) {

@@ -58,9 +58,9 @@ type filesystem struct {
 	share    share
 	payloads sync.Pool // of *[]byte
 
-	reads    *aio.Queue    // past the page cache; nil if there can be none
-	fetchers *pool         // that have a slab each while they are at work
-	flight   chan struct{} // has one for each read of theirs
+	reads    *aio.Queue // past the page cache; nil if there can be none
+	fetchers *pool      // that have a slab each while they are at work
+	flight   *flight    // of their reads
 	slabs    slabs
 
 	pinned *pinned // bytes of blocks that READs may hold
@@ -97,7 +97,7 @@ func newFilesystem(opt Options) *filesystem {
 		payloads: sync.Pool{New: func() any { return new([]byte) }},
 		reads:    reads,
 		fetchers: newPool(fetchers, opt.Logger),
-		flight:   make(chan struct{}, maxFlight),
+		flight:   newFlight(maxFlight, stallAfter),
 		slabs:    slabs{most: maxSlabs},
 		pinned:   newPinned(opt.CacheSize / 2),
 		visits:   newVisits(),

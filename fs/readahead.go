@@ -20,7 +20,8 @@ func (n *archiveNode) readAhead(r *archive.Reader, s span) {
 	for at := s.off; at < s.end; {
 		chunk := idx.Find(at)
 		part := span{at, min(idx.Rows[chunk].End(), s.end), s.feed}
-		if !n.fs.fetchers.later(work{func() { n.fetchAhead(chunk, part) }, &n.stalled}) {
+		turn := n.fs.flight.ask()
+		if !n.fs.fetchers.later(work{func() { n.fetchAhead(chunk, part, turn) }, &n.stalled}) {
 			n.streams.giveBack(s.feed, at)
 			return
 		}
