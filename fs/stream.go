@@ -9,6 +9,7 @@ const (
 	maxCursors  = 32        // sequential readers followed in one file
 	minRun      = 256 << 10 // bytes read in a row before anything is read ahead
 	minWindow   = 1 << 20
+	allWindow   = 8 << 20  // the same, of a reader who began with the file, and may want all of it
 	maxReorder  = 16 << 20 // how far apart the reads of one stream may arrive
 	reorderRead = 4        // the same, in reads, before the stream has a window
 )
@@ -44,6 +45,7 @@ type cursor struct {
 	ahead  int64 // the end of what was asked for; a step of the order if it hops
 	run    int64 // bytes read in a row
 	window int64 // how far ahead of next to ask; 0 until the run is long enough
+	all    bool  // it began with the file
 	used   uint64
 	id     uint64 // of the stream, among those of the mount
 	feed   *feed  // nil in a free cursor
@@ -109,6 +111,7 @@ func (s *streams) read(off, end int64, chunkEnd func(int64) int64) []span {
 	s.share.note(c.id, end-off)
 	c.used = s.clock
 	c.run += end - off
+	c.all = c.all || off == 0
 	c.next = max(c.next, end)
 	if !c.hops {
 		c.feed.passed.Store(c.next)
@@ -117,9 +120,7 @@ func (s *streams) read(off, end int64, chunkEnd func(int64) int64) []span {
 		s.setWindow(c, 0) // at the end of the file: leave the share to others
 		return nil
 	}
-	if c.run >= minRun {
-		s.setWindow(c, min(max(2*c.window, 2*(end-off), minWindow), s.share.window()))
-	}
+	s.widen(c, end-off)
 	if c.hops {
 		c.readOn(s.order, end)
 		return c.askByName(s.order, chunkEnd)
@@ -129,6 +130,18 @@ func (s *streams) read(off, end int64, chunkEnd func(int64) int64) []span {
 		limit = c.doubt(s.order, limit)
 	}
 	return c.ask(limit, chunkEnd)
+}
+
+// widen has c ask further ahead after a read of n bytes.
+func (s *streams) widen(c *cursor, n int64) {
+	if c.run < minRun {
+		return
+	}
+	least := max(2*n, minWindow)
+	if c.all {
+		least = max(least, allWindow)
+	}
+	s.setWindow(c, min(max(2*c.window, least), s.share.window()))
 }
 
 // ask moves ahead to the end of the window, when that is worth a request; to the end
@@ -173,7 +186,7 @@ func (s *streams) begin(off, end int64) *cursor {
 		}
 	}
 	s.drop(c)
-	*c = cursor{next: end, ahead: end, run: end - off, used: s.clock, id: s.share.newStream(), feed: new(feed)}
+	*c = cursor{next: end, ahead: end, run: end - off, all: off == 0, used: s.clock, id: s.share.newStream(), feed: new(feed)}
 	c.feed.passed.Store(end)
 	return c
 }

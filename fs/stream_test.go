@@ -14,6 +14,21 @@ func newStreams(size, perStream, total int64) *streams {
 // byByte is the end of a chunk where there are none.
 func byByte(off int64) int64 { return off + 1 }
 
+// Who begins with the file most likely reads all of it, so more is asked for at once than
+// for one who begins elsewhere, whichever of the kernel's first two reads comes first.
+func TestMoreIsAskedForAtTheBeginningOfAFile(t *testing.T) {
+	for _, tt := range []struct{ first, second, want int64 }{
+		{0, mib, allWindow}, {mib, 0, allWindow}, {5 * mib, 6 * mib, 2 * mib},
+	} {
+		s := newStreams(256*mib, 32*mib, 64*mib)
+		s.read(tt.first, tt.first+mib, byByte)
+		a, ok := readOne(s, tt.second, tt.second+mib)
+		if from := max(tt.first, tt.second) + mib; !ok || a.off != from || a.end != from+tt.want {
+			t.Errorf("reads at %d and %d: asks for [%d, %d), want %d from %d on", tt.first, tt.second, a.off, a.end, tt.want, from)
+		}
+	}
+}
+
 // What is asked for ends with a chunk, if that is not much more than the window.
 func TestSpansEndWithChunks(t *testing.T) {
 	const chunk = 4*mib + 4096
