@@ -34,9 +34,10 @@ type Options struct {
 	// them busy; a negative number means none.
 	Readahead int64
 
-	// Jobs is how many blocks are read and decoded ahead at the same time. 0 means as
-	// many as the threads that Go runs at once (GOMAXPROCS). Both had better be more
-	// than the processors: see the command mount.
+	// Jobs is how many blocks are read and decoded ahead at the same time. 0 means three
+	// for four of the threads that Go runs at once (GOMAXPROCS), so that one is left for
+	// who answers READs. Both had better be more than the processors: see the command
+	// mount.
 	Jobs int
 
 	// PageCache is where the kernel keeps what it has read. "" means
@@ -72,7 +73,7 @@ func (opt Options) withDefaults() (Options, error) {
 		return opt, fmt.Errorf("page cache %q: give %s, %s or %s", opt.PageCache, PageCacheAuto, PageCacheEROFS, PageCacheFUSE)
 	}
 	if opt.Jobs == 0 {
-		opt.Jobs = runtime.GOMAXPROCS(0)
+		opt.Jobs = (3*runtime.GOMAXPROCS(0) + 3) / 4
 	}
 	if opt.Jobs < 0 {
 		return opt, fmt.Errorf("jobs %d: give a positive number", opt.Jobs)

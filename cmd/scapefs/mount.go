@@ -248,13 +248,12 @@ func limitMemory() {
 	}
 }
 
-// runBeyondProcessors has Go run half as many threads again at once as there are
-// processors. One that waits for the disk is taken for running, for up to
-// milliseconds, and others that could run wait for it; where all are busy, more
-// threads than that only stand in each other's way. A number that the user set stays.
+// runBeyondProcessors has Go run twice as many threads at once as there are processors.
+// One that waits for the disk, or writes to the kernel, is taken for running, for up to
+// milliseconds, and who answers a reader would wait until a worker has decoded what it is
+// at. A number that the user set stays.
 func runBeyondProcessors() {
 	if os.Getenv("GOMAXPROCS") == "" {
-		n := runtime.GOMAXPROCS(0)
-		runtime.GOMAXPROCS(n + (n+1)/2)
+		runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	}
 }
