@@ -249,7 +249,7 @@ func TestFetchAhead(t *testing.T) {
 			{2*mib + 1, 4 * mib, 2*mib - 256<<10}, // not the block that begins before
 		} {
 			want += uint64(c.more)
-			n.fetchAhead(r.Index().Find(c.off), span{c.off, c.end, new(feed)}, turn{})
+			n.fetchAhead(r.Index().Find(c.off), span{c.off, c.end, new(feed)}, 0)
 			eventually(t, "it is decoded", func() bool { return fs.stats.aheadBytes.Load() >= want })
 			if got := fs.stats.aheadBytes.Load(); got != want {
 				t.Fatalf("%d bytes decoded after [%d, %d), want %d", got, c.off, c.end, want)
@@ -258,8 +258,8 @@ func TestFetchAhead(t *testing.T) {
 		var stopped, turned feed
 		stopped.stopped.Store(true)
 		turned.turned.Store(true)
-		n.fetchAhead(0, span{2 * mib, 4 * mib, &stopped}, turn{})
-		n.fetchAhead(0, span{2 * mib, 4 * mib, &turned}, turn{})
+		n.fetchAhead(0, span{2 * mib, 4 * mib, &stopped}, 0)
+		n.fetchAhead(0, span{2 * mib, 4 * mib, &turned}, 0)
 		if got := fs.stats.aheadBytes.Load(); got != want {
 			t.Errorf("%d bytes decoded for streams that have stopped, or turned", got-want)
 		}

@@ -1,8 +1,10 @@
 package fs
 
 import (
-	"container/heap"
+	"cmp"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,16 +14,20 @@ import (
 type flight struct {
 	patience time.Duration // with a read that its disk does not answer
 
+	asked atomic.Uint64
+
 	mu      sync.Mutex
-	asked   uint64
 	free    int
-	waiting turns
+	waiting []waiter // by turn
 }
 
 // turn is a place in the order that reads were asked for in.
-type turn struct {
-	number uint64
-	come   chan struct{}
+type turn uint64
+
+// waiter is a read whose turn is yet to come.
+type waiter struct {
+	turn turn
+	come chan struct{}
 }
 
 func newFlight(reads int, patience time.Duration) *flight {
@@ -29,12 +35,7 @@ func newFlight(reads int, patience time.Duration) *flight {
 }
 
 // ask gives the turn of a read that is asked for now.
-func (f *flight) ask() turn {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.asked++
-	return turn{f.asked, make(chan struct{})}
-}
+func (f *flight) ask() turn { return turn(f.asked.Add(1)) }
 
 // do does read when t has come. One that takes longer than patience is not counted any
 // more.
@@ -54,9 +55,11 @@ func (f *flight) await(t turn) {
 		f.mu.Unlock()
 		return
 	}
-	heap.Push(&f.waiting, t)
+	w := waiter{t, make(chan struct{})}
+	at, _ := slices.BinarySearchFunc(f.waiting, t, func(w waiter, t turn) int { return cmp.Compare(w.turn, t) })
+	f.waiting = slices.Insert(f.waiting, at, w)
 	f.mu.Unlock()
-	<-t.come
+	<-w.come
 }
 
 func (f *flight) next() {
@@ -66,19 +69,6 @@ func (f *flight) next() {
 		f.free++
 		return
 	}
-	close(heap.Pop(&f.waiting).(turn).come)
-}
-
-// turns is a heap, the first at its top.
-type turns []turn
-
-func (t turns) Len() int           { return len(t) }
-func (t turns) Less(i, j int) bool { return t[i].number < t[j].number }
-func (t turns) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
-func (t *turns) Push(x any)        { *t = append(*t, x.(turn)) }
-func (t *turns) Pop() any {
-	last := len(*t) - 1
-	x := (*t)[last]
-	*t = (*t)[:last]
-	return x
+	close(f.waiting[0].come)
+	f.waiting = slices.Delete(f.waiting, 0, 1)
 }

@@ -20,9 +20,9 @@ func TestReadsInTheOrderAskedFor(t *testing.T) {
 		hold, ended := make(chan struct{}), make(chan struct{})
 		go func() { f.do(first, func() { <-hold }); close(ended) }()
 		synctest.Wait()
-		var order []uint64 // no two reads are at it at a time
+		var order []turn // no two reads are at it at a time
 		for _, turn := range slices.Backward(later) {
-			go f.do(turn, func() { order = append(order, turn.number) })
+			go f.do(turn, func() { order = append(order, turn) })
 			synctest.Wait() // until it waits
 		}
 		close(hold)
